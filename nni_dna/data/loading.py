@@ -1,0 +1,140 @@
+"""Splits, transforms and loaders of an image task."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Subset
+from torchvision.transforms import v2
+
+from ..errors import DataError
+from ..settings.sections import DataSettings
+from .sources import ImageTask, load_task
+
+__all__ = ['ImageData', 'split_holdout']
+
+
+def split_holdout(labels: Sequence[int], per_class: int, seed: int) -> tuple[list[int], list[int]]:
+    """Keep a random number of images of each class out of training, to rate paths on.
+
+    Parameters
+    ----------
+    labels
+        Label of each image.
+    per_class
+        How many of each class to hold out.
+    seed
+        Of the choice.
+
+    Returns
+    -------
+    tuple of list of int
+        Indices to train on and indices held out, ascending; disjoint, together all.
+
+    Raises
+    ------
+    DataError
+        If a class would have no image left to train on.
+    """
+    rng = np.random.default_rng(seed)
+    array = np.asarray(labels)
+    held: list[int] = []
+    for label in np.unique(array):
+        members = np.flatnonzero(array == label)
+        if len(members) <= per_class:
+            raise DataError(f'data.holdout_per_class: expected fewer than the {len(members)} images of class {label}, got '
+                            f'{per_class}; lower data.holdout_per_class')
+        held.extend(rng.choice(members, per_class, replace=False).tolist())
+    held_set = set(held)
+    return [index for index in range(len(array)) if index not in held_set], sorted(held)
+
+
+class _Transformed(Dataset):
+    """A dataset with a transform of the image."""
+
+    def __init__(self, dataset: Dataset, transform: Callable[[Any], torch.Tensor]):
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image, label = self.dataset[index]
+        return self.transform(image), int(label)
+
+
+class ImageData:
+    """The loaders of a task: distillation, rating, retraining and test.
+
+    Parameters
+    ----------
+    settings
+        The ``data`` section.
+    seed
+        Of the held-out images and of the order of the batches.
+
+    Attributes
+    ----------
+    task
+        The loaded task.
+    image_shape
+        (channels, height, width) of a batch's images.
+    """
+
+    def __init__(self, settings: DataSettings, seed: int):
+        self.settings = settings
+        self.seed = seed
+        self.task: ImageTask = load_task(settings.name, settings.root, settings.args)
+        self._kept, self._held = split_holdout(self.task.labels, settings.holdout_per_class, seed)
+        shape = tuple(self._plain(self.task.train)[0][0].shape)
+        if len(shape) != 3:
+            raise DataError(f'data.name: expected images of shape (channels, height, width), got {shape}')
+        self.image_shape: tuple[int, int, int] = shape  # type: ignore[assignment]
+
+    def distillation(self) -> DataLoader:
+        """Training images less the held-out ones, augmented and shuffled."""
+        return self._loader(self._augmented(Subset(self.task.train, self._kept)), shuffle=True)
+
+    def calibration(self) -> DataLoader:
+        """Training images less the held-out ones, as they are: for the statistics of BatchNorm."""
+        return self._loader(self._plain(Subset(self.task.train, self._kept)), shuffle=True)
+
+    def holdout(self) -> DataLoader:
+        """The held-out images, as they are: for rating."""
+        return self._loader(self._plain(Subset(self.task.train, self._held)), shuffle=False)
+
+    def retraining(self) -> DataLoader:
+        """All training images, augmented and shuffled."""
+        return self._loader(self._augmented(self.task.train), shuffle=True)
+
+    def test(self) -> DataLoader:
+        """The test images, as they are; used for nothing but the final accuracy."""
+        return self._loader(self._plain(self.task.test), shuffle=False)
+
+    def _loader(self, dataset: Dataset, *, shuffle: bool) -> DataLoader:
+        return DataLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle,
+                          generator=torch.Generator().manual_seed(self.seed), num_workers=self.settings.workers,
+                          persistent_workers=self.settings.workers > 0, pin_memory=torch.cuda.is_available())
+
+    def _plain(self, dataset: Dataset) -> _Transformed:
+        size = self.settings.image_size
+        return _Transformed(dataset, v2.Compose([
+            v2.ToImage(), v2.Resize(size, antialias=True), v2.CenterCrop(size), *self._to_normal()]))
+
+    def _augmented(self, dataset: Dataset) -> _Transformed:
+        size = self.settings.image_size
+        kinds: dict[str, list[Callable]] = {
+            'none': [v2.Resize(size, antialias=True), v2.CenterCrop(size)],
+            'crop': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8)],
+            'crop_flip': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8),
+                          v2.RandomHorizontalFlip()],
+            'imagenet': [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip(),
+                         v2.ColorJitter(0.4, 0.4, 0.4)],
+        }
+        return _Transformed(dataset, v2.Compose([v2.ToImage(), *kinds[self.settings.augment], *self._to_normal()]))
+
+    def _to_normal(self) -> list[Callable]:
+        return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(self.settings.mean, self.settings.std)]

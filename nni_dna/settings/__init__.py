@@ -1,0 +1,6 @@
+"""Settings: what they may hold, and how they are read."""
+
+from .reader import differences, read_settings, to_plain
+from .sections import Settings
+
+__all__ = ['differences', 'read_settings', 'to_plain', 'Settings']

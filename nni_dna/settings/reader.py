@@ -1,0 +1,106 @@
+"""From a mapping to checked settings and back. Every mistake is reported with its place, what is valid, and what came."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any, Mapping, TypeVar
+
+from schema import SchemaError
+
+from ..errors import SettingsError, nearest
+from .rules import Rule, validate
+from .sections import Settings
+
+__all__ = ['read_settings', 'to_plain', 'differences']
+
+T = TypeVar('T')
+
+
+def read_settings(raw: Any, base: Path) -> Settings:
+    """Check a mapping of settings.
+
+    Parameters
+    ----------
+    raw
+        What ``tuner.classArgs`` holds.
+    base
+        Folder that relative paths are relative to (that of the YAML file).
+
+    Raises
+    ------
+    SettingsError
+        If a setting is missing, unknown, of the wrong type or out of range.
+    """
+    settings = _read(Settings, raw, base, 'classArgs')
+    if settings.teacher.weights not in ('train', 'pretrained'):
+        weights = str((base / settings.teacher.weights).resolve())
+        settings = dataclasses.replace(settings, teacher=dataclasses.replace(settings.teacher, weights=weights))
+    for name in ('mean', 'std'):
+        if len(getattr(settings.data, name)) not in (1, 3):
+            raise SettingsError(f'data.{name}: expected one number, or one for each of 3 channels, '
+                                f'got {getattr(settings.data, name)}')
+    if 0 in settings.data.std:
+        raise SettingsError(f'data.std: expected numbers other than 0, got {settings.data.std}')
+    return settings
+
+
+def _read(section: type[T], raw: Any, base: Path, place: str) -> T:
+    if not isinstance(raw, Mapping):
+        raise SettingsError(f'{place}: expected a mapping, got {raw!r}')
+    fields = {field.name: field for field in dataclasses.fields(section)}  # type: ignore[arg-type]
+    kinds = typing.get_type_hints(section)
+    for key in raw:
+        if key not in fields:
+            raise SettingsError(f'{_join(place, key)}: unknown setting; {nearest(key, fields)}')
+    values = {}
+    for name, field in fields.items():
+        here = _join(place, name)
+        if name not in raw:
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise SettingsError(f'{here}: this setting is missing; expected {_expects(field)}')
+        elif dataclasses.is_dataclass(kinds[name]):
+            values[name] = _read(kinds[name], raw[name], base, here)
+        else:
+            values[name] = _value(field.metadata['rule'], raw[name], base, here)
+    return section(**values)
+
+
+def _value(rule: Rule, raw: Any, base: Path, place: str) -> Any:
+    try:
+        value = validate(rule, raw)
+    except SchemaError:
+        raise SettingsError(f'{place}: expected {rule.expects}, got {raw!r}; mend {place}') from None
+    return (base / value).resolve() if rule.path and value is not None else value
+
+
+def _join(place: str, key: Any) -> str:
+    return str(key) if place == 'classArgs' else f'{place}.{key}'
+
+
+def _expects(field: dataclasses.Field) -> str:
+    rule = field.metadata.get('rule')
+    return rule.expects if rule else 'a mapping'
+
+
+def to_plain(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON-able data, all paths absolute, all defaults written out; `read_settings` takes it back."""
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return str(value) if isinstance(value, Path) else value
+    return plain(settings)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = '') -> list[str]:
+    """What differs between two plain settings, a line each: ``distill.epochs: 20 became 10``."""
+    lines = []
+    for key in sorted(set(old) | set(new)):
+        here = f'{place}.{key}' if place else key
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += differences(before, after, here)
+        elif before != after:
+            lines.append(f'{here}: {before!r} became {after!r}')
+    return lines

@@ -1,0 +1,79 @@
+"""What a setting may hold: a `schema` and the words that say it in an error message."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schema import And, Or, Schema, Use
+
+from .quantities import parse_quantity
+
+__all__ = ['Rule', 'setting', 'TEXT', 'MAPPING', 'FLAG', 'PATH', 'NAMES', 'COUNT', 'NATURAL', 'POSITIVE', 'FRACTION', 'SEED',
+           'LIMIT', 'RGB', 'one_of', 'optional']
+
+_NUMBER = And(Or(int, float), lambda x: not isinstance(x, bool))
+_WHOLE = And(int, lambda x: not isinstance(x, bool))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check with its description.
+
+    Attributes
+    ----------
+    expects
+        What a valid value is, to complete "expected ...".
+    schema
+        Validates and converts the value.
+    path
+        Whether a relative value is relative to the experiment's YAML file.
+    """
+
+    expects: str
+    schema: Any
+    path: bool = False
+
+
+TEXT = Rule('text', And(str, len))
+MAPPING = Rule('a mapping', dict)
+FLAG = Rule('true or false', bool)
+PATH = Rule('a path', And(Or(str, Path), lambda x: len(str(x)) > 0, Use(Path)), path=True)
+NAMES = Rule('a list of names', And([And(str, len)], len))
+COUNT = Rule('a whole number of at least 1', And(_WHOLE, lambda x: x >= 1))
+NATURAL = Rule('a whole number of at least 0', And(_WHOLE, lambda x: x >= 0))
+POSITIVE = Rule('a number above 0', And(_NUMBER, lambda x: 0 < x < float('inf'), Use(float)))
+FRACTION = Rule('a number from 0 to 1', And(_NUMBER, lambda x: 0 <= x <= 1, Use(float)))
+SEED = Rule('a whole number from 0 to 4294967295', And(_WHOLE, lambda x: 0 <= x < 2**32))
+LIMIT = Rule('a number above 0, such as 4.2M', And(Use(parse_quantity), lambda x: x > 0))
+RGB = Rule('a list of one number per channel', And([_NUMBER], len))
+
+
+def one_of(*values: str) -> Rule:
+    """A choice among words."""
+    return Rule('one of ' + ', '.join(values), Or(*values))
+
+
+def optional(rule: Rule) -> Rule:
+    """The same rule, or nothing."""
+    return Rule(rule.expects + ', or nothing', Or(None, rule.schema), rule.path)
+
+
+def setting(rule: Rule, **kwargs: Any) -> Any:
+    """A dataclass field that holds a setting.
+
+    Parameters
+    ----------
+    rule
+        What it may hold.
+    **kwargs
+        Passed to :func:`dataclasses.field` (``default``, ``default_factory``).
+    """
+    return dataclasses.field(metadata={'rule': rule}, **kwargs)
+
+
+def validate(rule: Rule, value: Any) -> Any:
+    """Check and convert one value; raises `schema.SchemaError`."""
+    return Schema(rule.schema).validate(value)

@@ -1,0 +1,11 @@
+"""Model spaces: the DNA space, the chain of blocks of any space, and search-space files."""
+
+from .build import SPACES, build_space
+from .chain import Architecture, Block, Cell, Chain, Layer
+from .dna import DNASpace
+from .files import restrict, to_definition
+from .mbconv import MBConv
+from .reading import read_chain
+
+__all__ = ['SPACES', 'build_space', 'Architecture', 'Block', 'Cell', 'Chain', 'Layer', 'DNASpace', 'restrict',
+           'to_definition', 'MBConv', 'read_chain']

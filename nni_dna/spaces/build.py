@@ -1,0 +1,73 @@
+"""Build a model space by name or import path."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from nni.nas.nn.pytorch import ModelSpace
+
+from ..errors import SpaceError, nearest
+from ..imports import import_object, is_import_path, with_num_classes
+from .dna import DNASpace
+
+__all__ = ['build_space', 'SPACES']
+
+
+def dna(**kwargs: Any) -> DNASpace:
+    """The paper's space for the teacher EfficientNet-B7 (section 4.1): 1.96e17 architectures."""
+    return DNASpace(blocks=[
+        {'stride': 2, 'cells': ['2x24', '3x24', '2x32']},
+        {'stride': 2, 'cells': ['2x40', '3x40', '4x40']},
+        {'stride': 2, 'cells': ['2x80', '3x80', '4x80']},
+        {'stride': 1, 'cells': ['3x112', '4x112', '4x96']},
+        {'stride': 2, 'cells': ['4x192', '5x192', '5x160']},
+        {'stride': 1, 'cells': ['1x320']},
+    ], **kwargs)
+
+
+def digits(**kwargs: Any) -> DNASpace:
+    """A small sibling for 32-pixel images: three blocks, 653,184 architectures."""
+    return DNASpace(blocks=[
+        {'stride': 2, 'cells': ['2x16', '2x24']},
+        {'stride': 2, 'cells': ['2x32', '3x32']},
+        {'stride': 2, 'cells': ['2x64']},
+    ], **{'stem_width': 16, 'first_width': 0, 'head_width': 128, 'dropout': 0.1, **kwargs})
+
+
+SPACES: dict[str, Callable[..., ModelSpace]] = {'dna': dna, 'digits': digits}
+
+
+def build_space(name: str, args: Mapping[str, Any], num_classes: int) -> ModelSpace:
+    """Build a model space.
+
+    Parameters
+    ----------
+    name
+        One of ``SPACES``, or the import path of a ModelSpace class (or of a function that returns a ModelSpace).
+    args
+        Keyword arguments of its constructor.
+    num_classes
+        Of the task; passed on where the constructor takes it and ``args`` does not give it.
+
+    Raises
+    ------
+    SpaceError
+        If there is no such space, or its constructor fails.
+    """
+    if name in SPACES:
+        factory = SPACES[name]
+    elif is_import_path(name):
+        factory = import_object(name, 'space.name')
+    else:
+        raise SpaceError(f'space.name: expected one of {", ".join(SPACES)} or an import path, got {name!r}; '
+                         f'{nearest(name, SPACES)}')
+    try:
+        space = factory(**with_num_classes(factory, args, num_classes))
+    except SpaceError:
+        raise
+    except Exception as error:
+        raise SpaceError(f'space.args: building {name!r} with {dict(args)!r} failed: {type(error).__name__}: {error}') from error
+    if not isinstance(space, ModelSpace):
+        raise SpaceError(f'space.name: expected {name!r} to give an nni.nas.nn.pytorch.ModelSpace, '
+                         f'got {type(space).__name__}')
+    return space

@@ -1,0 +1,6 @@
+"""The teacher: its network, its weights, its stages."""
+
+from .build import build_network, load_pretrained, ready_teacher
+from .stages import StagedTeacher
+
+__all__ = ['build_network', 'load_pretrained', 'ready_teacher', 'StagedTeacher']

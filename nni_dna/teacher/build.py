@@ -1,0 +1,91 @@
+"""Build the teacher: a torchvision classifier or any module by import path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+from torchvision import models
+
+from ..errors import NniDnaError, TeacherError, WeightsError, nearest
+from ..imports import import_object, is_import_path, with_num_classes
+from ..settings.sections import TeacherSettings
+from ..weights import load_weights
+
+__all__ = ['build_network', 'load_pretrained', 'ready_teacher']
+
+
+def build_network(settings: TeacherSettings, num_classes: int) -> nn.Module:
+    """The teacher's network with random weights.
+
+    Parameters
+    ----------
+    settings
+        The ``teacher`` section.
+    num_classes
+        Of the task; used unless ``settings.args`` says otherwise.
+
+    Raises
+    ------
+    TeacherError
+        If there is no such network or it cannot be built.
+    """
+    known = models.list_models(module=models)
+    if settings.name in known:
+        builder = models.get_model_builder(settings.name)
+    elif is_import_path(settings.name):
+        builder = import_object(settings.name, 'teacher.name')
+    else:
+        raise TeacherError(f'teacher.name: torchvision has no classifier {settings.name!r}, and it is no import path; '
+                           f'{nearest(settings.name, known)}')
+    try:
+        network = builder(**with_num_classes(builder, settings.args, num_classes))
+    except NniDnaError:
+        raise
+    except Exception as error:
+        raise TeacherError(f'teacher.args: building {settings.name!r} with {settings.args!r} failed: '
+                           f'{type(error).__name__}: {error}') from error
+    if not isinstance(network, nn.Module):
+        raise TeacherError(f'teacher.name: expected {settings.name!r} to build an nn.Module, got {type(network).__name__}')
+    return network
+
+
+def load_pretrained(settings: TeacherSettings) -> nn.Module:
+    """torchvision's best weights of the teacher, downloaded by torchvision if they are not in its cache.
+
+    Raises
+    ------
+    WeightsError
+        If torchvision has none, or they cannot be downloaded.
+    """
+    if settings.name not in models.list_models(module=models):
+        raise WeightsError(f'teacher.weights: pretrained weights exist for torchvision classifiers only, not for '
+                           f'{settings.name!r}; give a weights file')
+    try:
+        return models.get_model(settings.name, weights='DEFAULT', **settings.args)
+    except Exception as error:  # no network, no such weights, another number of classes
+        raise WeightsError(f'teacher.weights: torchvision\'s weights of {settings.name!r} could not be loaded: '
+                           f'{type(error).__name__}: {error}; download them elsewhere and give the file') from error
+
+
+def ready_teacher(settings: TeacherSettings, num_classes: int, trained: Path | None) -> nn.Module:
+    """The teacher with its weights.
+
+    Parameters
+    ----------
+    settings
+        The ``teacher`` section.
+    num_classes
+        Of the task.
+    trained
+        The weights that the first phase trained, where ``settings.weights`` is ``train``.
+    """
+    if settings.weights == 'pretrained':
+        return load_pretrained(settings)
+    network = build_network(settings, num_classes)
+    if settings.weights == 'train':
+        assert trained is not None
+        load_weights(network, trained, 'teacher')
+    else:
+        load_weights(network, Path(settings.weights), 'teacher.weights')
+    return network

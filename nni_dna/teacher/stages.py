@@ -1,0 +1,93 @@
+"""A network as a list of stages: the feature maps that supervise the blocks."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import torch
+from torch import nn
+
+from ..errors import TeacherError, nearest
+
+__all__ = ['StagedTeacher']
+
+
+class StagedTeacher(nn.Module):
+    """A frozen teacher that returns the feature maps after its stages.
+
+    The teacher runs in evaluation mode and without gradients.
+
+    Parameters
+    ----------
+    network
+        Any module.
+    stages
+        Names of its submodules, in the order in which they run.
+
+    Raises
+    ------
+    TeacherError
+        If there is no such submodule.
+    """
+
+    def __init__(self, network: nn.Module, stages: Sequence[str]):
+        super().__init__()
+        modules = dict(network.named_modules())
+        for stage in stages:
+            if stage not in modules or not stage:
+                candidates = [name for name, module in network.named_children()] + \
+                    [name for name in modules if name.count('.') == 1]
+                raise TeacherError(f'teacher.stages: the teacher has no module {stage!r}; {nearest(stage, candidates)}')
+        self.network = network.eval().requires_grad_(False)
+        self.stages = list(stages)
+        self._seen: dict[str, Any] = {}
+        self._versions: dict[str, int] = {}
+        for stage in stages:
+            modules[stage].register_forward_hook(self._keep(stage))
+
+    def _keep(self, stage: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+            self._seen[stage] = output
+            self._versions[stage] = getattr(output, '_version', 0)
+        return hook
+
+    def train(self, mode: bool = True) -> StagedTeacher:
+        """Stay in evaluation mode, whatever the module around says."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The feature maps Y_1 .. Y_N of a batch.
+
+        Parameters
+        ----------
+        images
+            (batch, channels, height, width).
+
+        Returns
+        -------
+        list of torch.Tensor
+            Per stage (batch, channels, height, width).
+
+        Raises
+        ------
+        TeacherError
+            If a stage did not run, gave no feature map, or one that a later module changed in place.
+        """
+        self._seen.clear()
+        self.network(images)
+        missing = [stage for stage in self.stages if stage not in self._seen]
+        if missing:
+            raise TeacherError(f'teacher.stages: module {missing[0]!r} does not run in the teacher\'s forward pass; '
+                               'name a module that does')
+        maps = [self._seen[stage] for stage in self.stages]
+        self._seen.clear()
+        for stage, value in zip(self.stages, maps):
+            if not isinstance(value, torch.Tensor) or value.ndim != 4:
+                got = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+                raise TeacherError(f'teacher.stages: expected module {stage!r} to give a feature map (batch, channels, '
+                                   f'height, width), got {got}; name an earlier module')
+            if value._version != self._versions[stage]:
+                raise TeacherError(f'teacher.stages: a later module changes the output of {stage!r} in place; name that '
+                                   'module (the activation behind it, for example)')
+        return maps
