@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from .errors import WeightsError
+from .files import write_atomically
 
 __all__ = ['load_weights', 'save_weights']
 
@@ -18,12 +17,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     """Write a module's weights as safetensors; the file appears whole or not at all."""
     from safetensors.torch import save
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, 'wb') as file:
-        file.write(save(state))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_atomically(path, save(state))
 
 
 def load_weights(module: nn.Module, path: Path, option: str) -> None:

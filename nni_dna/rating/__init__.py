@@ -1,6 +1,7 @@
 """Rating of every path."""
 
 from .loss import RatingSums, TargetSpread
-from .traverse import rate_paths
+from .table import load_ratings, save_ratings
+from .traverse import PathRater
 
-__all__ = ['RatingSums', 'TargetSpread', 'rate_paths']
+__all__ = ['PathRater', 'RatingSums', 'TargetSpread', 'load_ratings', 'save_ratings']

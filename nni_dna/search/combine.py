@@ -20,8 +20,9 @@ __all__ = ['Partials', 'combine']
 
 # NOTE: continuations are made this many at a time, which bounds the memory and keeps the arrays in the cache.
 CHUNK = 2 ** 17
-# NOTE: below this size, looking for dominated partial combinations takes longer than continuing them.
-DOMINANCE_MIN = 2 ** 14
+# NOTE: below these sizes, looking for dominated partial combinations, or paths, takes longer than continuing them.
+PARTIALS_MIN = 2 ** 14
+PATHS_MIN = 2 ** 9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +92,8 @@ def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: i
                         costs=np.zeros((len(chain.limits), 1)), borders=np.zeros(1, dtype=np.int64))
     expanded = 0
     for position, link in enumerate(chain.links):
-        steps = [_prepare(link, row, most[number], after[number][position + 1])
+        useful = _useful(link, top_k=top_k, margin=margin)
+        steps = [_prepare(link, useful, row, most[number], after[number][position + 1])
                  for number, row in enumerate(weights)]
         partials, count = _continue(partials, link, steps, top_k=top_k, margin=margin)
         expanded += count
@@ -101,8 +103,17 @@ def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: i
                     borders=partials.borders[keep]), expanded
 
 
-def _prepare(link: Link, weights: Weights, most: float, after: NDArray[np.float64]) -> _Step:
-    ending = weights.of(link) + after[link.border]
+def _useful(link: Link, *, top_k: int, margin: float) -> NDArray[np.bool_]:
+    """Mark, shape ``(B_in, P)``, the paths of a link that are not known to be dominated behind each border state."""
+    if len(link.index) < PATHS_MIN:
+        return np.ones(link.costs.shape[1:], dtype=bool)
+    return np.stack([undominated(link.ratings, link.costs[:, state], link.border, top_k=top_k, margin=margin)
+                     for state in range(link.costs.shape[1])])
+
+
+def _prepare(link: Link, useful: NDArray[np.bool_], weights: Weights, most: float, after: NDArray[np.float64]) -> _Step:
+    # Infinite totals are behind every finite room and never reached.
+    ending = np.where(useful, weights.of(link) + after[link.border], np.inf)
     ordered = ending.argsort(axis=1)
     return _Step(weights=weights, most=most, after=after, ordered=ordered,
                  ending=np.take_along_axis(ending, ordered, axis=1))
@@ -169,7 +180,7 @@ def _thin(partials: Partials, link: Link, codes: NDArray[np.int64], *, top_k: in
           ) -> NDArray[np.int64]:
     """Sort continuations by their tuples of paths and, if they are many, drop the dominated ones."""
     codes = np.sort(codes)
-    if len(codes) < DOMINANCE_MIN:
+    if len(codes) < PARTIALS_MIN:
         return codes
     ratings, costs, borders = _extend(partials, link, codes)
     return codes[undominated(ratings, costs, borders, top_k=top_k, margin=margin)]

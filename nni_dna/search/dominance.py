@@ -16,9 +16,9 @@ __all__ = ['undominated']
 
 # NOTE: the rivals are counted on a grid whose cells must all be visited; this many keep that below the time that
 # sorting the candidates takes.
-CELLS = 2 ** 18
+CELLS = 2 ** 20
 # NOTE: rivals of exactly the same rating are counted one rating at a time, which only pays for large groups.
-GROUP_MIN = 512
+GROUP_MIN = 64
 
 
 def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
@@ -46,6 +46,15 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
     numpy.ndarray
         Shape ``(M,)``, bool.
     """
+    keep = np.arange(len(ratings))
+    while True:
+        k=_pass(ratings[keep],costs[:,keep],borders[keep],top_k=top_k,margin=margin)
+        keep=keep[k]
+        if k.mean()>0.9: break
+    m=np.zeros(len(ratings),dtype=bool); m[keep]=True
+    return m
+
+def _pass(ratings,costs,borders,*,top_k,margin):
     keep = np.ones(len(ratings), dtype=bool)
     for border in np.unique(borders):
         here = np.flatnonzero(borders == border)
@@ -55,7 +64,7 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
         if here.size < GROUP_MIN:
             continue
         _, group, sizes = np.unique(ratings[here], return_inverse=True, return_counts=True)
-        for number in np.flatnonzero(sizes >= GROUP_MIN):
+        for number in np.flatnonzero(sizes >= max(GROUP_MIN, here.size // 256)):
             members = np.flatnonzero(group == number)
             same = here[members]
             # Half a step is a margin that separates exactly the different places in the order.
@@ -66,7 +75,7 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
 
 def _count_rivals(first: NDArray[np.float64], margin: float, costs: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count from below, shape ``(M,)``, the candidates smaller in ``first`` by ``margin`` with no larger cost."""
-    cells = int(CELLS ** (1 / (1 + len(costs))))
+    cells = int(min(CELLS, 32 * len(first)) ** (1 / (1 + len(costs))))
     low, high, shape = [], [], []
     for axis, values in enumerate((first, *costs)):
         edges = _edges(values, cells)

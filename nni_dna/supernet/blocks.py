@@ -25,7 +25,7 @@ Borders = Sequence[Sequence[Shape]]
 """Per block and cell a shape (channels, height, width)."""
 
 
-def match_stages(chain: Chain, inputs: Borders, outputs: Borders, stages: Sequence[str],
+def match_stages(chain: Chain, outputs: Borders, stages: Sequence[str],
                  teacher: Sequence[Shape]) -> None:
     """Check that every block has the resolution of its teacher stage.
 
@@ -33,8 +33,8 @@ def match_stages(chain: Chain, inputs: Borders, outputs: Borders, stages: Sequen
     ----------
     chain
         The student's blocks.
-    inputs, outputs
-        Shapes of the blocks' inputs (by cell of the block before) and outputs (by cell).
+    outputs
+        Shapes of the blocks' outputs, by cell.
     stages
         Names of the teacher's stages.
     teacher

@@ -1,0 +1,149 @@
+"""DNAAdvisor: the campaign as an NNI advisor, for ``nnictl create``. It only translates tasks to trials and back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import Any
+
+import nni
+from nni import ClassArgsValidator
+from nni.runtime.env_vars import dispatcher_env_vars
+from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
+from nni.runtime.tuner_command_channel import CommandType
+
+from .campaign import Campaign, Task
+from .errors import NniDnaError
+from .imports import add_to_path
+from .manager import config_folder, end_experiment
+from .settings import read_settings
+
+__all__ = ['DNAAdvisor', 'DNAClassArgsValidator']
+
+_logger = logging.getLogger(__name__)
+
+_METRIC_WAIT = 60.0  # seconds; a trial's end can be handled before the final metric that it sent earlier
+
+
+class DNAClassArgsValidator(ClassArgsValidator):
+    """Checks ``tuner.classArgs`` for NNI's algorithm registry."""
+
+    def validate_class_args(self, **kwargs: Any) -> None:
+        """Raise SettingsError if a setting is wrong."""
+        read_settings(kwargs, config_folder())
+
+
+class DNAAdvisor(MsgDispatcherBase):
+    """Runs a DNA campaign as trials of ``python -m nni_dna.trial``.
+
+    Parameters
+    ----------
+    **class_args
+        The settings: see :class:`nni_dna.settings.Settings`. NNI's search space restricts the model space.
+    """
+
+    def __init__(self, **class_args: Any):
+        super().__init__()
+        self._class_args = class_args
+        self._campaign: Campaign | None = None
+        self._lock = threading.Condition()  # trial ends come on another thread than the rest
+        self._credit = 0
+        self._metrics: dict[Any, dict[str, Any]] = {}
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        """Serve the manager until it says so, or until an error ends the experiment.
+
+        Raises
+        ------
+        NniDnaError
+            The one error that ended it; NNI logs it and the process exits with 1.
+        """
+        super().run()
+        if self._failure is not None:
+            raise self._failure
+
+    def process_command(self, command: Any, data: Any) -> None:
+        """Handle a command; an error ends the experiment with the status ERROR."""
+        try:
+            super().process_command(command, data)
+        except Exception as error:
+            self._failure = error
+            text = f'{type(error).__name__}: {error}'
+            _logger.error(text) if isinstance(error, NniDnaError) else _logger.exception(text)
+            self.report_error(text)
+            self.stopping = True
+            self._channel.disconnect()  # ends the loop of `run`
+
+    def handle_initialize(self, data: Any) -> None:
+        """Check everything, claim the work folder, and say that we are ready."""
+        base = config_folder()
+        add_to_path(base)
+        with self._lock:
+            self._campaign = Campaign(read_settings(self._class_args, base), data or {})
+        self.send(CommandType.Initialized, '')
+
+    def handle_request_trial_jobs(self, data: int) -> None:
+        """The manager has room for more trials; what cannot be started yet is kept as credit."""
+        with self._lock:
+            self._credit += data
+            self._go_on()
+
+    def handle_update_search_space(self, data: Any) -> None:
+        """The space of a campaign cannot change while it runs: ratings of another space would be mixed."""
+        _logger.error('the search space cannot be changed while the experiment runs; start another with another work folder')
+
+    def handle_import_data(self, data: Any) -> None:
+        """Finished trials of a resumed experiment: our journal knows them already."""
+
+    def handle_add_customized_trial(self, data: Any) -> None:
+        """Interrupted trials of a resumed experiment, which the manager submits again by itself."""
+        assert self._campaign is not None
+        with self._lock:
+            for trial in data:
+                trial = nni.load(trial) if isinstance(trial, str) else trial
+                if 'task' in (trial.get('parameters') or {}):
+                    self._campaign.started(Task.from_parameters(trial['parameters']), trial['parameter_id'])
+
+    def handle_report_metric_data(self, data: dict[str, Any]) -> None:
+        """Keep a trial's final metric until the trial ends."""
+        if data['type'] == 'FINAL':
+            value = data['value']
+            with self._lock:
+                self._metrics[data['parameter_id']] = nni.load(value) if isinstance(value, str) else value
+                self._lock.notify_all()
+
+    def handle_trial_end(self, data: dict[str, Any]) -> None:
+        """A trial ended, well or not."""
+        assert self._campaign is not None
+        sent = json.loads(data['hyper_params'])
+        if 'task' not in (sent.get('parameters') or {}):
+            return  # a trial that the user added by hand
+        task, parameter_id = Task.from_parameters(sent['parameters']), sent['parameter_id']
+        with self._lock:
+            if data['event'] == 'SUCCEEDED':
+                self._lock.wait_for(lambda: parameter_id in self._metrics, _METRIC_WAIT)
+            metric = self._metrics.pop(parameter_id, None)
+            if data['event'] == 'SUCCEEDED' and metric is not None:
+                self._campaign.finished(task, metric)
+            else:
+                self._campaign.failed(task, f'trial {data["trial_job_id"]} ended as {data["event"]} and left no error of its '
+                                      'own (it was killed, or could not start: see its stderr in NNI\'s output folder)')
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what can be sent; end the experiment when nothing is left."""
+        assert self._campaign is not None
+        while self._credit:
+            task = self._campaign.next_task()
+            if task is None:
+                break
+            parameter_id = self._campaign.new_parameter_id()
+            self._campaign.started(task, parameter_id)
+            self._credit -= 1
+            self.send(CommandType.NewTrialJob, nni.dump({
+                'parameter_id': parameter_id, 'parameter_source': 'algorithm',
+                'parameters': task.parameters(str(self._campaign.work.root))}))
+        if self._campaign.done:
+            end_experiment(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)

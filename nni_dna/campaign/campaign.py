@@ -1,0 +1,194 @@
+"""The campaign: the one place that decides what runs next. It knows no NNI.
+
+teacher (only if no weights are given) -> distill (a task per cell, or one for all) -> search (no task) -> retrain -> done.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Mapping
+
+import numpy as np
+
+from ..errors import CampaignError, ResultError
+from ..rating import load_ratings
+from ..settings import Settings
+from .ranking import rank
+from .setup import Setup
+from .tasks import Task, distill_tasks, retrain_tasks, teacher_tasks
+from .work import WorkFolder
+
+__all__ = ['Campaign']
+
+_logger = logging.getLogger(__name__)
+
+
+class Campaign:
+    """A search from the teacher to the retrained winners.
+
+    Checks everything checkable, claims the work folder, and goes on where its journal ends.
+
+    Parameters
+    ----------
+    settings
+        All settings.
+    definition
+        NNI's search space, which restricts the model space.
+
+    Raises
+    ------
+    NniDnaError
+        If anything is wrong with the settings, the data, the space, the teacher or the work folder.
+    """
+
+    def __init__(self, settings: Settings, definition: Mapping[str, Any]):
+        self.setup = Setup(settings, definition)
+        self.work = WorkFolder(settings.work)
+        self.setup.check()
+        self.work.claim(settings, definition)
+        self._finished: dict[str, dict[str, Any]] = {}
+        self._failures: dict[str, int] = {}
+        self._running: set[str] = set()
+        self._ranking: list[dict[str, Any]] | None = None
+        self._parameter_ids = 0
+        self._replay()
+        self._search_if_due()
+
+    def _replay(self) -> None:
+        """Take up what the journal says was finished, as far as the files bear it out."""
+        for event in self.work.journal.read():
+            if event['event'] == 'started':
+                self._parameter_ids = max(self._parameter_ids, event['parameter_id'] + 1)
+            elif event['event'] == 'finished':
+                try:
+                    self.work.read_result(event['task'], event['sha256'])
+                except ResultError as error:
+                    _logger.warning('%s; the task is run again', error)
+                else:
+                    self._finished[event['task']] = event
+        self.work.journal.append('opened', finished=len(self._finished))
+
+    @property
+    def phase(self) -> str:
+        """``teacher``, ``distill``, ``retrain`` or ``done``."""
+        for task in self.tasks():
+            if task.id not in self._finished:
+                return task.phase
+        return 'done'
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.phase == 'done'
+
+    def tasks(self) -> list[Task]:
+        """All tasks that are known so far, in the order in which they run."""
+        tasks = teacher_tasks(self.setup.settings) + distill_tasks(self.setup.settings, self.setup.chain)
+        if self._ranking is not None:
+            tasks += retrain_tasks([entry['architecture'] for entry in self._ranking])
+        return tasks
+
+    def next_task(self) -> Task | None:
+        """A task that can be started now, or None: all done, or the rest waits for running ones."""
+        phase = self.phase
+        for task in self.tasks():
+            if task.phase == phase and task.id not in self._finished and task.id not in self._running:
+                return task
+        return None
+
+    def new_parameter_id(self) -> int:
+        """A number that no trial on this work folder has had."""
+        self._parameter_ids += 1
+        return self._parameter_ids - 1
+
+    def started(self, task: Task, parameter_id: int) -> None:
+        """A trial of this task was sent."""
+        self._running.add(task.id)
+        self._parameter_ids = max(self._parameter_ids, parameter_id + 1)
+        self.work.journal.append('started', task=task.id, parameter_id=parameter_id)
+
+    def finished(self, task: Task, metric: Mapping[str, Any]) -> None:
+        """A trial of this task ended well.
+
+        Parameters
+        ----------
+        task
+            Which.
+        metric
+            The trial's final metric, as `WorkFolder.write_result` gave it.
+
+        Raises
+        ------
+        CampaignError
+            If its files are not those that it reported, once too often.
+        """
+        try:
+            if metric.get('task') != task.id:
+                raise ResultError(f'{task.id}: the trial reported {dict(metric)!r}')
+            self.work.read_result(task.id, str(metric.get('sha256')))
+        except ResultError as error:
+            self.failed(task, str(error))
+            return
+        self._running.discard(task.id)
+        event = {'task': task.id, 'value': metric['default'], 'sha256': metric['sha256']}
+        self.work.journal.append('finished', **event)
+        self._finished[task.id] = event
+        self._search_if_due()
+        if self.done:
+            self.work.journal.append('done')
+
+    def failed(self, task: Task, reason: str) -> None:
+        """A trial of this task failed; it is run again, unless that was once too often.
+
+        Parameters
+        ----------
+        task
+            Which.
+        reason
+            What is known from outside; the trial's own error is added.
+
+        Raises
+        ------
+        CampaignError
+            If it failed more than ``retries`` times; names the task and shows the trial's own error.
+        """
+        self._running.discard(task.id)
+        own = self.work.take_error(task.id).strip()
+        message = own or reason
+        self._failures[task.id] = self._failures.get(task.id, 0) + 1
+        self.work.journal.append('failed', task=task.id, error=message)
+        _logger.warning('%s failed (%d of %d allowed): %s', task.id, self._failures[task.id],
+                        self.setup.settings.retries, message)
+        if self._failures[task.id] > self.setup.settings.retries:
+            raise CampaignError(f'{task.id} failed {self._failures[task.id]} times, more than retries: '
+                                f'{self.setup.settings.retries} allows; what is finished is kept, so mend the cause and start '
+                                f'again. The trial\'s own error:\n{message}')
+
+    def _search_if_due(self) -> None:
+        """Rank as soon as every cell is rated; a matter of milliseconds, so it is simply done again after a restart."""
+        distilled = distill_tasks(self.setup.settings, self.setup.chain)
+        if self._ranking is None and all(task.id in self._finished for task in distilled):
+            ratings = [np.concatenate([
+                load_ratings(self.work.root / 'distill' / block.name / cell.name / 'ratings.npz', cell)
+                for cell in block.cells]) for block in self.setup.chain.blocks]
+            self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
+            wanted = self.setup.settings.search.top_k
+            if len(self._ranking) < wanted:
+                _logger.warning('search.top_k: %d architectures were asked for, but only %d keep the limits; going on with '
+                                'these', wanted, len(self._ranking))
+            self.work.journal.append('ranked', architectures=len(self._ranking))
+        if self._ranking is not None:
+            self._write_ranking()
+
+    def _write_ranking(self) -> None:
+        assert self._ranking is not None
+        entries = []
+        for entry in self._ranking:
+            finished = self._finished.get(f'retrain/rank{entry["rank"]}')
+            entries.append({**entry, 'accuracy': finished['value'] if finished else None,
+                            'weights': f'retrain/rank{entry["rank"]}/model.safetensors' if finished else None})
+        search = self.setup.settings.search
+        self.work.write_ranking({
+            'version': 1, 'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
+            'architectures_in_space': self.setup.chain.architectures, 'ranking': entries})
+

@@ -1,0 +1,72 @@
+"""From rating and cost tables to the ranking: the exact search over all combinations."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..cost import COSTS, CostTables
+from ..search import BlockTable, search
+from ..settings.sections import SearchSettings
+from ..spaces.chain import Chain
+
+__all__ = ['check_limits', 'rank']
+
+_LIMITS = tuple(f'max_{cost}' for cost in COSTS)
+
+
+def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> None:
+    """See that some architecture keeps the limits.
+
+    Raises
+    ------
+    InfeasibleError
+        If none does; carries the cheapest possible cost of each kind.
+    """
+    _search(chain, costs, [np.zeros(block.paths) for block in chain.blocks], settings, 1)
+
+
+def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[dict[str, Any]]:
+    """The best architectures under the limits, best first.
+
+    Parameters
+    ----------
+    chain
+        The blocks.
+    costs
+        Of every path.
+    ratings
+        Per block (paths,), smaller is better.
+    settings
+        The ``search`` section.
+
+    Returns
+    -------
+    list of dict
+        Per architecture: ``rank``, ``architecture`` (an NNI sample), ``rating`` (total), ``block_ratings`` and a value for
+        each of ``COSTS``. Fewer than ``top_k`` where fewer keep the limits.
+    """
+    ranking = []
+    for position, solution in enumerate(_search(chain, costs, ratings, settings, settings.top_k), start=1):
+        cost = costs.total(chain, solution.paths)
+        ranking.append({
+            'rank': position,
+            'architecture': chain.architecture(solution.paths),
+            'rating': solution.rating,
+            'block_ratings': [float(table[path]) for table, path in zip(ratings, solution.paths)],
+            'params': cost.params,
+            'madds': cost.madds,
+        })
+    return ranking
+
+
+def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings, top_k: int):
+    tables = []
+    for block, cost, rating in zip(chain.blocks, costs.blocks, ratings):
+        border = np.repeat(np.arange(len(block.cells)), [cell.paths for cell in block.cells])
+        tables.append(BlockTable(ratings=rating, costs=cost.astype(np.float64), border=border))
+    limits = [getattr(settings, name) or np.inf for name in _LIMITS]
+    names = [f'search.{name}' for name in _LIMITS]
+    return search(tables, limits=limits, top_k=top_k, tail_costs=costs.rest.astype(np.float64),
+                  limit_names=names).solutions

@@ -1,0 +1,203 @@
+"""The work folder: settings, journal, and per task a folder with its files and a result that vouches for them.
+
+Nothing in it is ever read with pickle. A file counts only if its SHA-256 is the one that its task reported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Iterable, Mapping
+
+from ..errors import ResultError, WorkFolderError
+from ..files import write_atomically
+from ..settings import Settings, differences, read_settings, to_plain
+from .journal import VERSION, Journal
+
+__all__ = ['WorkFolder']
+
+
+class WorkFolder:
+    """A campaign's folder.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.journal = Journal(root / 'journal.jsonl')
+
+    def claim(self, settings: Settings, definition: Mapping[str, Any]) -> None:
+        """Make the folder ours: write the settings into a new one, compare them in one that exists.
+
+        Parameters
+        ----------
+        settings
+            Of the experiment.
+        definition
+            NNI's search space.
+
+        Raises
+        ------
+        WorkFolderError
+            If the folder cannot be written or belongs to other settings; then nothing in it is touched.
+        """
+        wanted = {'version': VERSION, 'settings': _without_work(to_plain(settings)), 'search_space': dict(definition)}
+        wanted = json.loads(json.dumps(wanted))
+        if self._settings_file.exists():
+            found = self._read_settings_file()
+            lines = differences(found, wanted)
+            if lines:
+                raise WorkFolderError(f'work: {self.root} belongs to other settings: {"; ".join(lines)}; '
+                                      'name another work folder, or put the settings back')
+        elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+            raise WorkFolderError(f'work: expected a new or empty folder or a work folder, got {self.root}, which holds '
+                                  'something else; name another')
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if self._settings_file.exists():
+                write_atomically(self.root / '.writable', b'')
+                (self.root / '.writable').unlink()
+            else:
+                self._write_json(self._settings_file, wanted)
+        except OSError as error:
+            raise WorkFolderError(f'work: {self.root} cannot be written: {error}; name a folder that can') from error
+
+    def settings(self) -> tuple[Settings, dict[str, Any]]:
+        """The settings and the search space that the folder belongs to.
+
+        Raises
+        ------
+        WorkFolderError
+            If this is no work folder.
+        """
+        found = self._read_settings_file()
+        return read_settings({**found['settings'], 'work': str(self.root)}, self.root), found['search_space']
+
+    def task_folder(self, task_id: str) -> Path:
+        """The folder of a task, made if it is not there."""
+        folder = self.root / task_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def write_result(self, task_id: str, value: float, files: Iterable[Path], details: Mapping[str, Any]) -> dict[str, Any]:
+        """Vouch for a task's files; the task is done once this returns.
+
+        Parameters
+        ----------
+        task_id
+            Which task.
+        value
+            Its final metric.
+        files
+            What it wrote, inside the work folder.
+        details
+            Further JSON-able findings.
+
+        Returns
+        -------
+        dict
+            The trial's final metric: ``default``, ``task`` and the SHA-256 of the result.
+        """
+        result = {'version': VERSION, 'task': task_id, 'value': value, 'details': dict(details),
+                  'files': {str(file.relative_to(self.root)): _sha256(file) for file in files}}
+        self._write_json(self.task_folder(task_id) / 'result.json', result)
+        return self._final_metric(task_id, value)
+
+    def _final_metric(self, task_id: str, value: float) -> dict[str, Any]:
+        return {'default': value, 'task': task_id, 'sha256': _sha256(self.root / task_id / 'result.json')}
+
+    def finished_metric(self, task_id: str) -> dict[str, Any] | None:
+        """The final metric of a task that was already done and whose files are whole, else None."""
+        try:
+            return self._final_metric(task_id, self.read_result(task_id)['value'])
+        except ResultError:
+            return None
+
+    def read_result(self, task_id: str, sha256: str | None = None) -> dict[str, Any]:
+        """A task's result, once every file is found to be the one that was reported.
+
+        Parameters
+        ----------
+        task_id
+            Which task.
+        sha256
+            What the trial reported; None where only the files are to be checked.
+
+        Raises
+        ------
+        ResultError
+            If the result or a file is missing or another one.
+        """
+        file = self.root / task_id / 'result.json'
+        if not file.is_file():
+            raise ResultError(f'{task_id}: expected {file}, which is missing')
+        if sha256 is not None and _sha256(file) != sha256:
+            raise ResultError(f'{task_id}: {file} is not the file that the trial reported (its SHA-256 differs)')
+        try:
+            result = json.loads(file.read_bytes())
+            files, version = result['files'], result['version']
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResultError(f'{task_id}: {file} is no result file') from error
+        if version != VERSION:
+            raise ResultError(f'{task_id}: expected a result of version {VERSION}, got {version!r}')
+        for name, digest in files.items():
+            path = (self.root / name).resolve()
+            if not path.is_relative_to(self.root.resolve()):
+                raise ResultError(f'{task_id}: {name!r} is outside the work folder')
+            if not path.is_file() or _sha256(path) != digest:
+                raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs)')
+        return result
+
+    def write_error(self, task_id: str, text: str) -> None:
+        """Keep a failed trial's own error for whoever looks."""
+        write_atomically(self.task_folder(task_id) / 'error.txt', text.encode())
+
+    def take_error(self, task_id: str) -> str:
+        """A failed trial's own error, taken away; empty if it left none (it was killed, for example)."""
+        file = self.root / task_id / 'error.txt'
+        if not file.is_file():
+            return ''
+        text = file.read_text()
+        file.unlink()
+        return text
+
+    def write_ranking(self, ranking: Mapping[str, Any]) -> None:
+        """Write ``ranking.json``."""
+        self._write_json(self.root / 'ranking.json', ranking)
+
+    def read_ranking(self) -> dict[str, Any] | None:
+        """What ``ranking.json`` holds; None before the search."""
+        file = self.root / 'ranking.json'
+        return json.loads(file.read_bytes()) if file.is_file() else None
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.root / 'settings.json'
+
+    def _read_settings_file(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._settings_file.read_bytes())
+            version = found['version']
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WorkFolderError(f'work: expected {self._settings_file} of a work folder, got '
+                                  f'{type(error).__name__}: {error}; name the work folder of an experiment') from error
+        if version != VERSION:
+            raise WorkFolderError(f'work: {self.root} was written by version {version!r} of the format, this is {VERSION}; use '
+                                  'the nni_dna that wrote it, or name another work folder')
+        return found
+
+    def _write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        write_atomically(path, json.dumps(content, indent=2, sort_keys=True).encode() + b'\n')
+
+
+def _without_work(plain: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if key != 'work'}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

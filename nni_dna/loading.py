@@ -1,0 +1,49 @@
+"""Load a searched and retrained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from .errors import ResultError
+
+__all__ = ['load']
+
+
+def load(work: str | Path, rank: int = 1) -> nn.Module:
+    """A winner as a plain module with its retrained weights, in evaluation mode.
+
+    Parameters
+    ----------
+    work
+        The work folder of a finished experiment.
+    rank
+        1 is the best.
+
+    Returns
+    -------
+    nn.Module
+        Maps images (batch, channels, height, width), normalised as in training, to (batch, classes).
+
+    Raises
+    ------
+    ResultError
+        If there is no such winner yet.
+    """
+    from .campaign.setup import Setup
+    from .campaign.work import WorkFolder
+    from .spaces.freezing import freeze
+    from .weights import load_weights
+
+    folder = WorkFolder(Path(work).resolve())
+    setup = Setup(*folder.settings())
+    ranking = (folder.read_ranking() or {}).get('ranking', [])
+    entry = next((entry for entry in ranking if entry['rank'] == rank), None)
+    if entry is None or entry['weights'] is None:
+        ready = [entry['rank'] for entry in ranking if entry['weights']]
+        raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}')
+    folder.read_result(f'retrain/rank{rank}')
+    network = freeze(setup.build_space(), entry['architecture'])
+    load_weights(network, folder.root / f'retrain/rank{rank}/model.safetensors', f'rank {rank}')
+    return network.eval()

@@ -1,0 +1,37 @@
+"""``python -m nni_dna.trial``: one task of a campaign as an NNI trial, on whatever training service NNI runs it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+__all__ = ['main']
+
+
+def main() -> int:
+    """Ask NNI for a task, do it, and report. Returns the exit code."""
+    warnings.filterwarnings('ignore', category=RuntimeWarning, module='nni')  # nni 3.0 lists torch's Buffer as no module
+    import nni
+    parameters = nni.get_next_parameter()
+    if not parameters or 'task' not in parameters:
+        print('nni_dna.trial: expected an NNI trial of a DNA experiment, got no task; start it with '
+              '`nnictl create --config config.yml`', file=sys.stderr)
+        return 2
+
+    from .campaign.tasks import Task
+    from .campaign.work import WorkFolder
+    from .errors import NniDnaError
+    from .phases import run_task
+    try:
+        metric = run_task(WorkFolder(Path(parameters['work'])), Task.from_parameters(parameters),
+                          nni.report_intermediate_result)
+    except NniDnaError as error:
+        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        return 1
+    nni.report_final_result(metric)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
