@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nni
 from nni import ClassArgsValidator
@@ -13,11 +13,14 @@ from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
-from .campaign import Campaign, Task
+from .campaign.tasks import Task
 from .errors import NniDnaError
 from .imports import add_to_path
 from .manager import config_folder, end_experiment
 from .settings import read_settings
+
+if TYPE_CHECKING:
+    from .campaign.campaign import Campaign
 
 __all__ = ['DNAAdvisor', 'DNAClassArgsValidator']
 
@@ -78,6 +81,8 @@ class DNAAdvisor(MsgDispatcherBase):
 
     def handle_initialize(self, data: Any) -> None:
         """Check everything, claim the work folder, and say that we are ready."""
+        # torch comes in only now: the manager gives up on an advisor that does not connect within 10 seconds.
+        from .campaign.campaign import Campaign
         base = config_folder()
         add_to_path(base)
         with self._lock:

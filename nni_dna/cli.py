@@ -1,1 +1,68 @@
-def main(): ...
+"""``nni-dna``: check a config, show a campaign, write search-space files. No torch until a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Sequence
+
+from .errors import NniDnaError
+
+__all__ = ['main']
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns 0, or 1 after an error, or 2 after a wrong call."""
+    parser = argparse.ArgumentParser(prog='nni-dna', description='Block-wise NAS with knowledge distillation for NNI.')
+    commands = parser.add_subparsers(dest='command', required=True)
+
+    check = commands.add_parser('check', help='check all that can be checked in an experiment before it is started')
+    check.add_argument('config', type=Path, help="NNI's YAML file of the experiment")
+    check.set_defaults(run=_check)
+
+    show = commands.add_parser('show', help='phase, progress and ranking of an experiment')
+    show.add_argument('work', type=Path, help='the work folder')
+    show.set_defaults(run=_show)
+
+    space = commands.add_parser('space', help='search-space files').add_subparsers(dest='action', required=True)
+    export = space.add_parser('export', help="print a model space as NNI's search-space file")
+    export.add_argument('name', help='dna, digits, or the import path of a ModelSpace')
+    export.set_defaults(run=_export)
+
+    arguments = parser.parse_args(argv)
+    try:
+        print(arguments.run(arguments))
+    except NniDnaError as error:
+        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    from .campaign.check import check_config
+    return check_config(arguments.config)
+
+
+def _show(arguments: argparse.Namespace) -> str:
+    from .show import show
+    return show(arguments.work)
+
+
+def _export(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    import torch
+    from .imports import add_to_path
+    from .spaces import build_space, read_chain, to_definition
+    add_to_path(Path.cwd())
+    with torch.device('meta'):
+        chain = read_chain(build_space(arguments.name, {}, num_classes=10))
+    return json.dumps(to_definition(chain), indent=2)
+
+
+def _mute_nni() -> None:
+    # nni 3.0 warns of every new class in torch.nn that it does not know.
+    warnings.filterwarnings('ignore', category=RuntimeWarning, module='nni')

@@ -6,8 +6,9 @@ import logging
 import warnings
 
 import pytorch_lightning as pl
+import torch
 
-__all__ = ['make_trainer']
+__all__ = ['make_trainer', 'seed_all', 'compute_device']
 
 
 def make_trainer(epochs: int) -> pl.Trainer:
@@ -18,8 +19,25 @@ def make_trainer(epochs: int) -> pl.Trainer:
     epochs
         Number of epochs.
     """
-    logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)
+    _quiet()
     warnings.filterwarnings('ignore', '.*does not have many workers.*')  # small data is faster without workers
     warnings.filterwarnings('ignore', '.*log_every_n_steps.*')
     return pl.Trainer(max_epochs=epochs, accelerator='auto', devices=1, logger=False, enable_checkpointing=False,
                       enable_progress_bar=False, enable_model_summary=False)
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python, NumPy, PyTorch and the loader workers."""
+    _quiet()
+    pl.seed_everything(seed, workers=True)
+
+
+def compute_device() -> torch.device:
+    """Where to compute outside a trainer: a GPU where there is one."""
+    return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def _quiet() -> None:
+    logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)
+    logging.getLogger('lightning.fabric').setLevel(logging.WARNING)
+    logging.getLogger('lightning_fabric').setLevel(logging.WARNING)

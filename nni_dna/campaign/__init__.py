@@ -1,7 +1,1 @@
-"""The campaign: phases, tasks, journal, work folder."""
-
-from .campaign import Campaign
-from .tasks import PHASES, Task
-from .work import WorkFolder
-
-__all__ = ['Campaign', 'PHASES', 'Task', 'WorkFolder']
+"""The campaign: phases, tasks, journal, work folder. Its modules are imported one by one: most need no torch."""

@@ -66,7 +66,10 @@ class Campaign:
                     _logger.warning('%s; the task is run again', error)
                 else:
                     self._finished[event['task']] = event
-        self.work.journal.append('opened', finished=len(self._finished))
+        counts = {phase: sum(task.phase == phase for task in self.tasks()) for phase in ('teacher', 'distill')}
+        self.work.journal.append('opened', finished=sorted(self._finished), phase=self.phase,
+                                 tasks={**{phase: count for phase, count in counts.items() if count},
+                                        'retrain': self.setup.settings.search.top_k})
 
     @property
     def phase(self) -> str:
@@ -131,11 +134,11 @@ class Campaign:
             return
         self._running.discard(task.id)
         event = {'task': task.id, 'value': metric['default'], 'sha256': metric['sha256']}
-        self.work.journal.append('finished', **event)
         self._finished[task.id] = event
+        self.work.journal.append('finished', **event, phase=self.phase)
         self._search_if_due()
         if self.done:
-            self.work.journal.append('done')
+            self.work.journal.append('done', phase=self.phase)
 
     def failed(self, task: Task, reason: str) -> None:
         """A trial of this task failed; it is run again, unless that was once too often.
@@ -176,7 +179,7 @@ class Campaign:
             if len(self._ranking) < wanted:
                 _logger.warning('search.top_k: %d architectures were asked for, but only %d keep the limits; going on with '
                                 'these', wanted, len(self._ranking))
-            self.work.journal.append('ranked', architectures=len(self._ranking))
+            self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
         if self._ranking is not None:
             self._write_ranking()
 

@@ -31,8 +31,8 @@ class WorkFolder:
         self.root = root
         self.journal = Journal(root / 'journal.jsonl')
 
-    def claim(self, settings: Settings, definition: Mapping[str, Any]) -> None:
-        """Make the folder ours: write the settings into a new one, compare them in one that exists.
+    def check(self, settings: Settings, definition: Mapping[str, Any]) -> dict[str, Any]:
+        """See that the folder is new, or belongs to these settings; touches nothing.
 
         Parameters
         ----------
@@ -41,29 +41,40 @@ class WorkFolder:
         definition
             NNI's search space.
 
+        Returns
+        -------
+        dict
+            What the folder's settings file holds or is to hold.
+
         Raises
         ------
         WorkFolderError
-            If the folder cannot be written or belongs to other settings; then nothing in it is touched.
+            If the folder belongs to other settings (says what differs), or holds something else.
         """
         wanted = {'version': VERSION, 'settings': _without_work(to_plain(settings)), 'search_space': dict(definition)}
         wanted = json.loads(json.dumps(wanted))
         if self._settings_file.exists():
-            found = self._read_settings_file()
-            lines = differences(found, wanted)
+            lines = differences(self._read_settings_file(), wanted)
             if lines:
                 raise WorkFolderError(f'work: {self.root} belongs to other settings: {"; ".join(lines)}; '
                                       'name another work folder, or put the settings back')
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise WorkFolderError(f'work: expected a new or empty folder or a work folder, got {self.root}, which holds '
                                   'something else; name another')
+        return wanted
+
+    def claim(self, settings: Settings, definition: Mapping[str, Any]) -> None:
+        """Make the folder ours, once it is checked and found writable.
+
+        Raises
+        ------
+        WorkFolderError
+            As `check`, or if the folder cannot be written.
+        """
+        wanted = self.check(settings, definition)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            if self._settings_file.exists():
-                write_atomically(self.root / '.writable', b'')
-                (self.root / '.writable').unlink()
-            else:
-                self._write_json(self._settings_file, wanted)
+            self._write_json(self._settings_file, wanted)
         except OSError as error:
             raise WorkFolderError(f'work: {self.root} cannot be written: {error}; name a folder that can') from error
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytorch_lightning as pl
 import torch
 
 from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
 from ..distill import BlockwiseDistillation, CellKey
-from ..lightning import make_trainer
+from ..lightning import compute_device, make_trainer, seed_all
 from ..rating import PathRater, save_ratings
 from ..supernet import CellSupernet, DNAMutator, cell_supernet
 from ..teacher import StagedTeacher
@@ -39,7 +38,7 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
             losses[_name(setup, key)].append(mean)
         report(sum(means.values()) / len(means))
 
-    pl.seed_everything(setup.settings.seed, workers=True)  # the images come in the same order whichever cells train
+    seed_all(setup.settings.seed)  # the images come in the same order whichever cells train
     module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep)
     make_trainer(setup.settings.distill.epochs).fit(module, setup.data.distillation())
     best, files = 0.0, []
@@ -65,7 +64,7 @@ def _supernets(setup: Setup, task: Task) -> dict[CellKey, CellSupernet]:
     for b, c, block, cell in setup.chain.cells():
         if wanted['block'] in (block.name, 'all') and wanted['cell'] in (cell.name, 'all'):
             # A seed per cell: its weights do not depend on which cells train beside it.
-            pl.seed_everything(setup.settings.seed + 1000 * b + c, workers=True)
+            seed_all(setup.settings.seed + 1000 * b + c)
             supernets[b, c] = cell_supernet(DNAMutator(), setup.build_space(), setup.chain, b, c, setup.costs.input_shapes,
                                             setup.costs.output_shapes, setup.teacher_shapes)
     return supernets
@@ -74,7 +73,7 @@ def _supernets(setup: Setup, task: Task) -> dict[CellKey, CellSupernet]:
 @torch.no_grad()
 def _rate(setup: Setup, teacher: StagedTeacher, supernets: dict[CellKey, CellSupernet]) -> dict[CellKey, torch.Tensor]:
     """The ratings of all paths, from one teacher pass a batch."""
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    device = compute_device()
     teacher.to(device)
     raters = {key: PathRater(supernet.to(device)) for key, supernet in supernets.items()}
     images = _calibration_images(setup).to(device)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytorch_lightning as pl
 from torch import nn
 
 from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
+from ..lightning import seed_all
 from ..retrain import accuracy, recipe_from, train_classifier
 from ..spaces import Architecture
 from ..spaces.freezing import freeze
@@ -34,7 +34,7 @@ def train_architecture(setup: Setup, architecture: Architecture, report: Report)
         The network, and its accuracy on the test images from 0 to 1.
     """
     classes = setup.data.task.num_classes
-    pl.seed_everything(setup.settings.seed, workers=True)
+    seed_all(setup.settings.seed)
     network = freeze(setup.build_space(), architecture)
     train_classifier(network, classes, recipe_from(setup.settings.retrain), setup.data.retraining(), report)
     return network, accuracy(network, classes, setup.data.test())

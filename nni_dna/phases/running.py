@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-import pytorch_lightning as pl
 import torch
 
 from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
 from ..errors import NniDnaError
+from ..lightning import seed_all
 
 __all__ = ['Outcome', 'Report', 'run_task']
 
@@ -76,7 +76,7 @@ def run_task(work: WorkFolder, task: Task, report: Report) -> dict[str, Any]:
         settings, definition = work.settings()
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
-        pl.seed_everything(settings.seed, workers=True)
+        seed_all(settings.seed)
         outcome = steps[task.phase](Setup(settings, definition), work, task, report)
         return work.write_result(task.id, outcome.value, outcome.files, outcome.details)
     except Exception as error:

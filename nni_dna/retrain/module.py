@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
-from ..lightning import make_trainer
+from ..lightning import compute_device, make_trainer
 from .recipes import Recipe
 
 __all__ = ['train_classifier', 'accuracy']
@@ -81,7 +81,7 @@ def train_classifier(network: nn.Module, num_classes: int, recipe: Recipe, batch
 @torch.no_grad()
 def accuracy(network: nn.Module, num_classes: int, batches: DataLoader) -> float:
     """Share of images that a network classifies rightly, from 0 to 1; larger is better."""
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    device = compute_device()
     metric = MulticlassAccuracy(num_classes, average='micro').to(device)
     network.to(device).eval()
     for images, labels in batches:

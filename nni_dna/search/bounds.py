@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nni_dna.search.chain import Chain, Link
+from nni_dna.search.chain import Chain
 
 __all__ = ['Weights', 'remaining', 'restrict', 'through', 'threshold']
 
@@ -48,9 +48,13 @@ class Weights:
     rating: float
     costs: NDArray[np.float64]
 
-    def of(self, link: Link) -> NDArray[np.float64]:
-        """Return, shape ``(B_in, P)``, the weighted rating and costs of a link's paths by the state before it."""
-        return self.rating * link.ratings + np.tensordot(self.costs, link.costs, axes=1)
+    def of(self, ratings: NDArray[np.float64], costs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return weighted totals, shape ``(...)``, of ratings that broadcast to it and costs of shape ``(C, ...)``."""
+        # Not a matrix product: with so few rows, waking up the threads of a BLAS takes longer than the sums.
+        totals = np.broadcast_to(self.rating * ratings, costs.shape[1:])
+        for weight, values in zip(self.costs, costs):
+            totals = totals + weight * values
+        return totals
 
 
 def threshold(chain: Chain, weights: Weights, cutoff: float) -> float:
@@ -63,14 +67,13 @@ def threshold(chain: Chain, weights: Weights, cutoff: float) -> float:
     weights
         The weights of the bound.
     cutoff
-        The largest rating of interest; may be infinite.
+        The largest rating of interest, finite.
     """
     scale = weights.rating * chain.largest_ratings() + float(weights.costs @ np.abs(chain.limits))
     for costs in (*(link.costs for link in chain.links), chain.tail):
         scale += float(weights.costs @ np.abs(costs).max(axis=tuple(range(1, costs.ndim)), initial=0.0))
     slack = ROUNDING * (len(chain.links) + 1) * (len(chain.limits) + 2) * scale
-    target = weights.rating * cutoff if weights.rating else 0.0
-    return target + float(weights.costs @ chain.limits) + slack
+    return weights.rating * cutoff + float(weights.costs @ chain.limits) + slack
 
 
 def remaining(chain: Chain, weights: Weights) -> list[NDArray[np.float64]]:
@@ -81,9 +84,9 @@ def remaining(chain: Chain, weights: Weights) -> list[NDArray[np.float64]]:
     list
         Entry ``i``, shape ``(B_i,)``: blocks ``i`` and later plus the tail; the last entry is the tail alone.
     """
-    totals = [weights.costs @ chain.tail]
+    totals = [weights.of(np.zeros(1), chain.tail)]
     for link in reversed(chain.links):
-        totals.append((weights.of(link) + totals[-1][link.border]).min(axis=1, initial=np.inf))
+        totals.append((weights.of(link.ratings, link.costs) + totals[-1][link.border]).min(axis=1, initial=np.inf))
     return totals[::-1]
 
 
@@ -93,7 +96,7 @@ def through(chain: Chain, weights: Weights) -> list[NDArray[np.float64]]:
     before = np.zeros(1)
     totals = []
     for position, link in enumerate(chain.links):
-        ending = (before[:, None] + weights.of(link)).min(axis=0)
+        ending = (before[:, None] + weights.of(link.ratings, link.costs)).min(axis=0)
         totals.append(ending + after[position + 1][link.border])
         before = np.full(chain.states_after(position), np.inf)
         np.minimum.at(before, link.border, ending)

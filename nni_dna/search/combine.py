@@ -6,7 +6,7 @@ keeping can still come of it; where a level grows large, the k-dominated partial
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 import numpy as np
@@ -16,17 +16,17 @@ from nni_dna.search.bounds import ROUNDING, Weights, remaining, threshold
 from nni_dna.search.chain import Chain, Link
 from nni_dna.search.dominance import undominated
 
-__all__ = ['Partials', 'combine']
+__all__ = ['Combinations', 'combine']
 
 # NOTE: continuations are made this many at a time, which bounds the memory and keeps the arrays in the cache.
 CHUNK = 2 ** 17
 # NOTE: below these sizes, looking for dominated partial combinations, or paths, takes longer than continuing them.
-PARTIALS_MIN = 2 ** 14
+COMBINATIONS_MIN = 2 ** 14
 PATHS_MIN = 2 ** 9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Partials:
+class Combinations:
     """Partial combinations of the first blocks, sorted by their tuples of path indices.
 
     Parameters
@@ -46,13 +46,19 @@ class Partials:
     costs: NDArray[np.float64]
     borders: NDArray[np.int64]
 
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Combinations:
+        """Return the combinations at the indices, or of the mask, ``which``."""
+        return Combinations(paths=self.paths[which], ratings=self.ratings[which], costs=self.costs[:, which],
+                            borders=self.borders[which])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Step:
-    """One link, prepared for continuing partial combinations under one set of weights each.
+    """One link, prepared for continuing partial combinations under one set of weights.
 
-    ``ordered[b]`` are the link's paths by ``ending[b]``, their weighted totals to the end of the chain from border
-    state ``b``; ``after[state]`` is the weighted total behind the link.
+    ``most`` is the weighted total that none may exceed and ``after[state]`` the smallest one behind the link;
+    ``ordered[b]`` are the link's paths in ascending order of ``ending[b]``, their own weighted total behind border
+    state ``b`` plus the one after it.
     """
 
     weights: Weights
@@ -62,7 +68,7 @@ class _Step:
     ending: NDArray[np.float64]
 
 
-def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int) -> tuple[Partials, int]:
+def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int) -> tuple[Combinations, int]:
     """Combine the paths of all blocks.
 
     Parameters
@@ -72,35 +78,31 @@ def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: i
     weights
         At least one set of weights to bound the partial combinations with.
     cutoff
-        The largest rating of interest; may be infinite.
+        The largest rating of interest, finite.
     top_k
         How many results are wanted.
 
     Returns
     -------
-    Partials
+    Combinations
         Complete combinations that keep the limits. All of the ``top_k`` best whose rating is at most ``cutoff`` are
         among them; others may be.
     int
-        How many partial combinations were continued or completed.
+        How many continuations were made on the way.
     """
-    after = [remaining(chain, row) for row in weights]
-    most = [threshold(chain, row, cutoff) for row in weights]
-    # Twice the roundings of a sum, once for each of the two that are compared.
+    bounds = [(row, threshold(chain, row, cutoff), remaining(chain, row)) for row in weights]
+    # Two sums are compared, each with its own roundings; the factor leaves room for both.
     margin = ROUNDING * (len(chain.links) + 1) * chain.largest_ratings()
-    partials = Partials(paths=np.zeros((1, 0), dtype=np.int64), ratings=np.zeros(1),
-                        costs=np.zeros((len(chain.limits), 1)), borders=np.zeros(1, dtype=np.int64))
-    expanded = 0
+    found = Combinations(paths=np.zeros((1, 0), dtype=np.int64), ratings=np.zeros(1),
+                         costs=np.zeros((len(chain.limits), 1)), borders=np.zeros(1, dtype=np.int64))
+    made = 0
     for position, link in enumerate(chain.links):
         useful = _useful(link, top_k=top_k, margin=margin)
-        steps = [_prepare(link, useful, row, most[number], after[number][position + 1])
-                 for number, row in enumerate(weights)]
-        partials, count = _continue(partials, link, steps, top_k=top_k, margin=margin)
-        expanded += count
-    costs = partials.costs + chain.tail[:, partials.borders]
-    keep = (costs <= chain.limits[:, None]).all(axis=0)
-    return Partials(paths=partials.paths[keep], ratings=partials.ratings[keep], costs=costs[:, keep],
-                    borders=partials.borders[keep]), expanded
+        steps = [_prepare(link, useful, row, most, after[position + 1]) for row, most, after in bounds]
+        found, count = _continue(found, link, steps, top_k=top_k, margin=margin)
+        made += count
+    found = replace(found, costs=found.costs + chain.tail[:, found.borders])
+    return found.take(np.all(found.costs <= chain.limits[:, None], axis=0)), made
 
 
 def _useful(link: Link, *, top_k: int, margin: float) -> NDArray[np.bool_]:
@@ -113,26 +115,25 @@ def _useful(link: Link, *, top_k: int, margin: float) -> NDArray[np.bool_]:
 
 def _prepare(link: Link, useful: NDArray[np.bool_], weights: Weights, most: float, after: NDArray[np.float64]) -> _Step:
     # Infinite totals are behind every finite room and never reached.
-    ending = np.where(useful, weights.of(link) + after[link.border], np.inf)
+    ending = np.where(useful, weights.of(link.ratings, link.costs) + after[link.border], np.inf)
     ordered = ending.argsort(axis=1)
     return _Step(weights=weights, most=most, after=after, ordered=ordered,
                  ending=np.take_along_axis(ending, ordered, axis=1))
 
 
-def _continue(partials: Partials, link: Link, steps: Sequence[_Step], *, top_k: int, margin: float
-              ) -> tuple[Partials, int]:
+def _continue(partials: Combinations, link: Link, steps: Sequence[_Step], *, top_k: int, margin: float
+              ) -> tuple[Combinations, int]:
     """Continue every partial combination with every path of a link that the bounds allow."""
-    counts = np.stack([_count(partials, step) for step in steps])
     # The weights that leave the fewest continuations enumerate them, the others only check them.
-    leading = int(counts.sum(axis=1).argmin())
-    checks = [step for number, step in enumerate(steps) if number != leading]
-    count, upto = counts[leading], np.concatenate([[0], counts[leading].cumsum()])
+    leading, counts = min(((step, _count(partials, step)) for step in steps), key=lambda pair: int(pair[1].sum()))
+    checks = [step for step in steps if step is not leading]
+    upto = np.concatenate([[0], counts.cumsum()])
     found, held, room, start = [np.zeros(0, dtype=np.int64)], 0, 8 * CHUNK, 0
-    while start < len(count):
+    while start < len(counts):
         stop = max(start + 1, int(np.searchsorted(upto, upto[start] + CHUNK, side='right')) - 1)
-        parents = np.repeat(np.arange(start, stop), count[start:stop])
+        parents = np.repeat(np.arange(start, stop), counts[start:stop])
         nth = np.arange(upto[start], upto[stop]) - upto[parents]
-        choices = steps[leading].ordered[partials.borders[parents], nth]
+        choices = leading.ordered[partials.borders[parents], nth]
         found.append(_check(partials, link, parents * len(link.index) + choices, checks))
         held += len(found[-1])
         if held > room:
@@ -144,20 +145,20 @@ def _continue(partials: Partials, link: Link, steps: Sequence[_Step], *, top_k: 
     parents, choices = np.divmod(codes, len(link.index))
     ratings, costs, borders = _extend(partials, link, codes)
     paths = np.column_stack([partials.paths[parents], link.index[choices]])
-    return Partials(paths=paths, ratings=ratings, costs=costs, borders=borders), int(upto[-1])
+    return Combinations(paths=paths, ratings=ratings, costs=costs, borders=borders), int(upto[-1])
 
 
-def _count(partials: Partials, step: _Step) -> NDArray[np.int64]:
+def _count(partials: Combinations, step: _Step) -> NDArray[np.int64]:
     """Count, shape ``(M,)``, the continuations of each partial combination that one set of weights allows."""
-    room = step.most - step.weights.rating * partials.ratings - step.weights.costs @ partials.costs
-    count = np.zeros(len(room), dtype=np.int64)
+    room = step.most - step.weights.of(partials.ratings, partials.costs)
+    counts = np.zeros(len(room), dtype=np.int64)
     for border, ending in enumerate(step.ending):
         here = partials.borders == border
-        count[here] = np.searchsorted(ending, room[here], side='right')
-    return count
+        counts[here] = np.searchsorted(ending, room[here], side='right')
+    return counts
 
 
-def _extend(partials: Partials, link: Link, codes: NDArray[np.int64]
+def _extend(partials: Combinations, link: Link, codes: NDArray[np.int64]
             ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Return ratings, costs and borders of continuations, each given as ``parent * P + choice``."""
     parents, choices = np.divmod(codes, len(link.index))
@@ -166,21 +167,21 @@ def _extend(partials: Partials, link: Link, codes: NDArray[np.int64]
     return ratings, costs, link.border[choices]
 
 
-def _check(partials: Partials, link: Link, codes: NDArray[np.int64], steps: Sequence[_Step]) -> NDArray[np.int64]:
+def _check(partials: Combinations, link: Link, codes: NDArray[np.int64], steps: Sequence[_Step]) -> NDArray[np.int64]:
     """Return the continuations that the bounds of all steps allow."""
     ratings, costs, borders = _extend(partials, link, codes)
     for step in steps:
-        totals = step.weights.rating * ratings + step.weights.costs @ costs + step.after[borders]
+        totals = step.weights.of(ratings, costs) + step.after[borders]
         keep = totals <= step.most
         codes, ratings, costs, borders = codes[keep], ratings[keep], costs[:, keep], borders[keep]
     return codes
 
 
-def _thin(partials: Partials, link: Link, codes: NDArray[np.int64], *, top_k: int, margin: float
+def _thin(partials: Combinations, link: Link, codes: NDArray[np.int64], *, top_k: int, margin: float
           ) -> NDArray[np.int64]:
     """Sort continuations by their tuples of paths and, if they are many, drop the dominated ones."""
     codes = np.sort(codes)
-    if len(codes) < PARTIALS_MIN:
+    if len(codes) < COMBINATIONS_MIN:
         return codes
     ratings, costs, borders = _extend(partials, link, codes)
     return codes[undominated(ratings, costs, borders, top_k=top_k, margin=margin)]

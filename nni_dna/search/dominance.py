@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 __all__ = ['undominated']
 
-# NOTE: the rivals are counted on a grid whose cells must all be visited; this many keep that below the time that
-# sorting the candidates takes.
-CELLS = 2 ** 20
+# NOTE: the rivals are counted on a grid whose cells must all be visited, and a pass repeats while it pays; a finer grid
+# drops more in one pass but takes longer than two passes on a coarse one.
+CELLS = 2 ** 16
+CELLS_PER_CANDIDATE = 32
+PROGRESS = 0.9
 # NOTE: rivals of exactly the same rating are counted one rating at a time, which only pays for large groups.
 GROUP_MIN = 64
+GROUPS_MAX = 256
 
 
 def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
@@ -46,36 +49,42 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
     numpy.ndarray
         Shape ``(M,)``, bool.
     """
-    keep = np.arange(len(ratings))
+    left = np.arange(len(ratings))
     while True:
-        k=_pass(ratings[keep],costs[:,keep],borders[keep],top_k=top_k,margin=margin)
-        keep=keep[k]
-        if k.mean()>0.9: break
-    m=np.zeros(len(ratings),dtype=bool); m[keep]=True
-    return m
+        keep = _thinned(ratings[left], costs[:, left], borders[left], top_k=top_k, margin=margin)
+        # The grid follows the candidates that are left, so it grows finer where it matters.
+        finished = keep.sum() > PROGRESS * len(left)
+        left = left[keep]
+        if finished or not len(left):
+            mask = np.zeros(len(ratings), dtype=bool)
+            mask[left] = True
+            return mask
 
-def _pass(ratings,costs,borders,*,top_k,margin):
+
+def _thinned(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
+             top_k: int, margin: float) -> NDArray[np.bool_]:
+    """Do one pass of :func:`undominated`: count on a grid over rating and costs, then within equal ratings."""
     keep = np.ones(len(ratings), dtype=bool)
     for border in np.unique(borders):
         here = np.flatnonzero(borders == border)
         rivals = _count_rivals(ratings[here], margin, costs[:, here])
         keep[here[rivals >= top_k]] = False
         here, rivals = here[rivals < top_k], rivals[rivals < top_k]
-        if here.size < GROUP_MIN:
+        if len(here) < GROUP_MIN:
             continue
         _, group, sizes = np.unique(ratings[here], return_inverse=True, return_counts=True)
-        for number in np.flatnonzero(sizes >= max(GROUP_MIN, here.size // 256)):
+        for number in np.flatnonzero(sizes >= max(GROUP_MIN, len(here) // GROUPS_MAX)):
             members = np.flatnonzero(group == number)
             same = here[members]
             # Half a step is a margin that separates exactly the different places in the order.
-            total = rivals[members] + _count_rivals(np.arange(same.size, dtype=np.float64), 0.5, costs[:, same])
-            keep[same[total >= top_k]] = False
+            earlier = _count_rivals(np.arange(len(same), dtype=np.float64), 0.5, costs[:, same])
+            keep[same[rivals[members] + earlier >= top_k]] = False
     return keep
 
 
 def _count_rivals(first: NDArray[np.float64], margin: float, costs: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count from below, shape ``(M,)``, the candidates smaller in ``first`` by ``margin`` with no larger cost."""
-    cells = int(min(CELLS, 32 * len(first)) ** (1 / (1 + len(costs))))
+    cells = int(min(CELLS, CELLS_PER_CANDIDATE * len(first)) ** (1 / (1 + len(costs))))
     low, high, shape = [], [], []
     for axis, values in enumerate((first, *costs)):
         edges = _edges(values, cells)

@@ -9,10 +9,11 @@ as a multiple-choice knapsack whose neighbours interact through the border state
 
 1. Find the multipliers that make the Lagrangian bound tight (:mod:`nni_dna.search.multipliers`).
 2. Choose a cut-off on the rating under which a moderate number of combinations can lie.
-3. Drop the paths that no combination under the cut-off can use; combine the rest block by block, bounds pruning
+3. Drop the paths that no combination under the cut-off can use, and combine the rest block by block
    (:mod:`nni_dna.search.combine`).
-4. If ``top_k`` solutions lie under the cut-off, they are the best ones. Otherwise raise it and go to 3; the last
-   cut-off is infinite.
+4. If ``top_k`` solutions lie under the cut-off, they are the best ones. Otherwise raise it and go to 3; under the last
+   cut-off lies everything.
+5. Recompute every solution from the tables.
 """
 
 from __future__ import annotations
@@ -25,78 +26,151 @@ from numpy.typing import NDArray
 
 from nni_dna.search.bounds import Weights, restrict, through
 from nni_dna.search.chain import Chain
-from nni_dna.search.combine import Partials, combine
-from nni_dna.search.inputs import check_inputs
-from nni_dna.search.infeasible import infeasible
+from nni_dna.search.combine import Combinations, combine
+from nni_dna.search.infeasible import infeasible_error
+from nni_dna.search.inputs import check_limit_names, check_limits, check_tables, check_tail_costs, check_top_k
 from nni_dna.search.multipliers import best_multipliers
 from nni_dna.search.result import SearchResult, Solution
 from nni_dna.search.tables import BlockTable
 
 __all__ = ['search']
 
-TARGET=1e4
-GROWTH=32
-def search(tables, *, limits, top_k=1, tail_costs=None, limit_names=None):
-    names, limits, tail_costs = check_inputs(tables, limits, top_k, tail_costs, limit_names)
-    full = Chain.from_tables(tables, tail_costs, limits)
+# NOTE: the number of combinations that the first cut-off aims at, for one solution, and its growth per round. Only
+# times depend on them: a low aim adds rounds, which are cheap at first; a high one makes a round look at too much.
+AIM = 1e4
+AIM_GROWTH = 32
+# NOTE: a partial combination has used more or less than its share of a limit, so the multipliers that bound it best
+# differ from the best ones overall; some of those passed on the way to them serve. More take longer to check than
+# they save.
+MULTIPLIERS = 8
+
+
+def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int = 1,
+           tail_costs: NDArray[np.float64] | None = None,
+           limit_names: Sequence[str] | None = None) -> SearchResult:
+    """Find the ``top_k`` best combinations of one path per block that keep the limits.
+
+    The result is exactly what trying all combinations gives: sorted by the sum of the ratings, added in block order
+    in float64, then by the tuple of path indices. Deterministic.
+
+    The problem is NP-hard. Time and memory stay small unless the ratings follow the costs so closely that a great
+    many combinations are equally good trade-offs and nearly as good as the best.
+
+    Parameters
+    ----------
+    tables
+        The blocks in order. The first has one border state before it, ``B_in = 1``. Paths with a NaN or ``+inf``
+        rating are never chosen.
+    limits
+        Shape ``(C,)``. The largest total allowed of each cost, in that cost's unit; ``inf`` for no limit. A total,
+        added in block order, may equal its limit.
+    top_k
+        How many solutions are wanted, at least 1.
+    tail_costs
+        Shape ``(B_last, C)``. The costs of what follows the last block, by the border state that it ends in; none by
+        default.
+    limit_names
+        What to call the limits in errors, shape ``(C,)``; by default ``cost 0``, ``cost 1`` and so on.
+
+    Returns
+    -------
+    SearchResult
+        The solutions, fewer than ``top_k`` if fewer exist, and how they were found.
+
+    Raises
+    ------
+    SettingsError
+        If the shapes do not fit each other, a block has no path to choose, or another argument is out of range.
+    InfeasibleError
+        If no combination keeps the limits; its ``cheapest`` has the smallest possible total of each cost alone.
+    RuntimeError
+        If a solution does not survive being recomputed from the tables, which would be a bug here.
+    """
+    check_tables(tables)
+    count = tables[0].costs.shape[2]
+    maxima, names = check_limits(limits, count), check_limit_names(limit_names, count)
+    tail, top_k = check_tail_costs(tail_costs, tables), check_top_k(top_k)
+
+    full = Chain.from_tables(tables, tail, maxima)
     cheapest = full.smallest_totals()
-    if (cheapest > full.limits).any():
-        raise infeasible(names, limits, cheapest)
-    chain = full.with_costs(full.limits < full.largest_totals())
-    bounds = best_multipliers(chain)
-    bound, _ = bounds[0]
-    weights = choose(chain, bounds)
-    slack = [np.sort(t - t.min()) for t in through(chain, weights[0])]
-    target = TARGET*top_k**0.5
-    rounds=expanded=0
-    while True:
-        rounds+=1
-        t = _slack_for(slack, target)
-        cutoff = bound + t if t < sum(s[-1] for s in slack) else math.inf
-        small = chain
-        for row in weights:
-            small = restrict(small, row, cutoff)
-        partials, n = combine(small, weights, cutoff=cutoff, top_k=top_k)
-        expanded += n
-        order = np.argsort(partials.ratings, kind='stable')[:top_k]
-        import os
-        if 'DBG' in os.environ: print(rounds, t, cutoff, [len(l.index) for l in small.links], n, len(partials.ratings), (partials.ratings<=cutoff).sum())
-        proven = cutoff == math.inf or (len(order) == top_k and bool(partials.ratings[order[-1]] <= cutoff))
-        if proven: break
-        target *= GROWTH
-    if not len(order): raise infeasible(names, limits, cheapest)
-    sols = []
-    for i in order:
-        paths = tuple(int(x) for x in partials.paths[i])
-        sols.append(rate(tables, tail_costs, paths))
-    return SearchResult(solutions=tuple(sols), proven=proven, cutoff=cutoff, bound=bound, rounds=rounds, expanded=expanded)
+    if (cheapest > maxima).any():
+        raise infeasible_error(names, maxima, cheapest)
+    chain = full.with_costs(maxima < full.largest_totals())
+    bounds = best_multipliers(chain)[:MULTIPLIERS]
+    bound = bounds[0][0]
+    weights = [Weights(rating=1.0, costs=mu) for _, mu in bounds]
+    weights += [Weights(rating=0.0, costs=unit) for unit in np.eye(len(chain.limits))]
+    slacks = [np.sort(totals - totals.min()) for totals in through(chain, weights[0])]
 
-def rate(tables, tail_costs, paths):
-    r=0.0; c=np.zeros(tail_costs.shape[1]); s=0
-    for t,p in zip(tables, paths):
-        r+=float(t.ratings[p]); c=c+t.costs[s,p]; s=int(t.border[p])
-    return Solution(paths=paths, rating=r, costs=tuple(map(float,c+tail_costs[s])))
+    last = float(sum(link.ratings.max() for link in chain.links))
+    aim, known, rounds, expanded, proven = AIM * math.sqrt(top_k), math.inf, 0, 0, False
+    while not proven:
+        cutoff = min(bound + _slack_for(slacks, aim), known, last)
+        found, made = _search_under(chain, weights, cutoff=cutoff, top_k=top_k)
+        rounds, expanded, aim = rounds + 1, expanded + made, aim * AIM_GROWTH
+        if len(found.ratings) == top_k:
+            known = min(known, float(found.ratings[-1]))
+        proven = known <= cutoff or cutoff == last
+    if not len(found.ratings):
+        raise infeasible_error(names, maxima, cheapest)
+    solutions = tuple(_solution(tables, tail, paths) for paths in found.paths.tolist())
+    _verify(solutions, found, maxima)
+    return SearchResult(solutions=solutions, proven=proven, cutoff=cutoff, bound=bound, rounds=rounds,
+                        expanded=expanded)
 
-def _slack_for(slack, target):
-    goal = math.log(target) + math.lgamma(len(slack)+1)
-    lo, hi = 0.0, max(s[-1] for s in slack)*len(slack)
-    for _ in range(40):
-        mid=(lo+hi)/2
-        if sum(math.log(np.searchsorted(s, mid, side='right')) for s in slack) <= goal: lo=mid
-        else: hi=mid
-    return hi
 
-import os
-NB=int(os.environ.get('NB','4'))
-SC=int(os.environ.get('SC','0'))
-def choose(chain, bounds):
-    C=len(chain.limits)
-    if not C: return [Weights(rating=1.0,costs=np.zeros(0))]
-    out=[Weights(rating=1.0,costs=mu) for b,mu in bounds[:NB]]
-    mu=bounds[0][1]
-    if SC:
-        import itertools
-        for f in itertools.product([.7,1,1.4],repeat=C):
-            if set(f)!={1}: out.append(Weights(rating=1.0,costs=mu*np.array(f)))
-    out+=[Weights(rating=0.0,costs=e) for e in np.eye(C)]
-    return out
+def _slack_for(slacks: Sequence[NDArray[np.float64]], aim: float) -> float:
+    """Return the slack over the bound within which about ``aim`` combinations lie, infinite if all of them do.
+
+    The slack of a combination is the sum of its paths' slacks, so if ``n_i`` paths of block ``i`` have a slack up to
+    ``t``, evenly spread, then one in ``N!`` of the ``prod n_i`` combinations has.
+
+    Parameters
+    ----------
+    slacks
+        For each block, shape ``(P,)``, ascending: how far a path takes a combination above the best one at least.
+    aim
+        The number of combinations.
+    """
+    goal = math.log(aim) + math.lgamma(len(slacks) + 1)
+    if sum(math.log(len(slack)) for slack in slacks) <= goal:
+        return math.inf
+    low, high = 0.0, max(float(slack[-1]) for slack in slacks)
+    for _ in range(50):
+        middle = (low + high) / 2
+        counts = [np.searchsorted(slack, middle, side='right') for slack in slacks]
+        if sum(map(math.log, counts)) <= goal:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _search_under(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int) -> tuple[Combinations, int]:
+    """Return the best solutions found with a cut-off, at most ``top_k`` in order, and the size of the search."""
+    for row in weights:
+        chain = restrict(chain, row, cutoff)
+    found, made = combine(chain, weights, cutoff=cutoff, top_k=top_k)
+    # A stable sort leaves solutions of equal rating in the order of their path indices.
+    return found.take(np.argsort(found.ratings, kind='stable')[:top_k]), made
+
+
+def _solution(tables: Sequence[BlockTable], tail_costs: NDArray[np.float64], paths: Sequence[int]) -> Solution:
+    """Add up one combination of paths from the tables."""
+    rating, costs, state = 0.0, np.zeros(tail_costs.shape[1]), 0
+    for table, path in zip(tables, paths, strict=True):
+        rating += float(table.ratings[path])
+        costs = costs + table.costs[state, path]
+        state = int(table.border[path])
+    return Solution(paths=tuple(paths), rating=rating, costs=tuple((costs + tail_costs[state]).tolist()))
+
+
+def _verify(solutions: Sequence[Solution], found: Combinations, limits: NDArray[np.float64]) -> None:
+    """Check recomputed solutions against the limits, the search's own numbers and the promised order."""
+    for solution, rating in zip(solutions, found.ratings, strict=True):
+        if min(solution.paths) < 0 or solution.rating != rating or (np.array(solution.costs) > limits).any():
+            raise RuntimeError(f'The search found {solution} with rating {rating} under the limits {limits.tolist()}, '
+                               'but recomputing it from the tables says otherwise; please report this as a bug.')
+    keys = [(solution.rating, solution.paths) for solution in solutions]
+    if any(first >= second for first, second in zip(keys, keys[1:])):
+        raise RuntimeError('The search returned solutions out of order; please report this as a bug.')

@@ -88,7 +88,7 @@ def _shortest(chain: Chain, weights: Weights) -> tuple[float, float, NDArray[np.
     after = remaining(chain, weights)
     rating, costs, state = 0.0, np.zeros(len(chain.limits)), 0
     for position, link in enumerate(chain.links):
-        totals = link.ratings + weights.costs @ link.costs[:, state] + after[position + 1][link.border]
+        totals = weights.of(link.ratings, link.costs[:, state]) + after[position + 1][link.border]
         path = int(totals.argmin())
         rating += float(link.ratings[path])
         costs = costs + link.costs[:, state, path]

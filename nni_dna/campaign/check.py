@@ -1,0 +1,95 @@
+"""Check an experiment's YAML file as the experiment itself would, without starting or writing anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import SettingsError
+from ..imports import add_to_path
+from ..settings import read_settings
+from .setup import Setup
+from .tasks import distill_tasks, teacher_tasks
+from .work import WorkFolder
+
+__all__ = ['check_config']
+
+
+def check_config(path: Path) -> str:
+    """Check a config file.
+
+    Parameters
+    ----------
+    path
+        NNI's YAML file.
+
+    Returns
+    -------
+    str
+        What the experiment would do: blocks, paths, stages, trials.
+
+    Raises
+    ------
+    NniDnaError
+        The first thing that is wrong.
+    """
+    config = _read_yaml(path, '')
+    tuner = config.get('tuner')
+    if not isinstance(tuner, dict) or not isinstance(tuner.get('classArgs'), dict):
+        raise SettingsError(f"tuner.classArgs: expected a mapping in {path}, got {tuner!r}; see the README's example")
+    base = path.resolve().parent
+    code = (base / str(tuner.get('codeDirectory') or config.get('trialCodeDirectory') or '.')).resolve()
+    add_to_path(code)
+    settings = read_settings(tuner['classArgs'], code)
+    setup = Setup(settings, _search_space(config, base))
+    setup.check()
+    WorkFolder(settings.work).check(settings, setup.definition)
+    trials = len(teacher_tasks(settings)) + len(distill_tasks(settings, setup.chain)) + settings.search.top_k
+    limit = config.get('maxTrialNumber')
+    if isinstance(limit, int) and limit < trials:
+        raise SettingsError(f'maxTrialNumber: expected at least the {trials} trials of this experiment, got {limit}; leave it '
+                            'out, since the experiment ends by itself')
+    return '\n'.join(_summary(setup) + [f'{trials} trials; work folder {settings.work}'])
+
+
+def _search_space(config: dict[str, Any], base: Path) -> dict[str, Any]:
+    if config.get('searchSpaceFile') is not None:
+        return _read_yaml(base / str(config['searchSpaceFile']), 'searchSpaceFile: ')
+    space = config.get('searchSpace')
+    if space is not None and not isinstance(space, dict):
+        raise SettingsError(f'searchSpace: expected a mapping, got {space!r}; write {{}} for the whole model space')
+    if space is None:
+        raise SettingsError('searchSpace: this setting is missing; write searchSpace: {} for the whole model space')
+    return space
+
+
+def _read_yaml(path: Path, option: str) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding='utf8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f'{option}{path} cannot be read: {error}') from error
+    try:
+        content = json.loads(text) if path.suffix == '.json' else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f'{option}{path} is no valid YAML or JSON: {error}') from error
+    if not isinstance(content, dict):
+        raise SettingsError(f'{option}expected {path} to hold a mapping, got {type(content).__name__}')
+    return content
+
+
+def _summary(setup: Setup) -> list[str]:
+    lines = [f'{setup.chain.architectures:,} architectures',
+             'block    cell      layers   paths  output            teacher stage, its output']
+    for block, shapes, stage, target in zip(setup.chain.blocks, setup.costs.output_shapes, setup.settings.teacher.stages,
+                                            setup.teacher_shapes):
+        for cell, shape in zip(block.cells, shapes):
+            lines.append(f'{block.name:<8} {cell.name:<9} {len(cell.layers):>6}  {cell.paths:>6}  {_size(shape):<17} '
+                         f'{stage}, {_size(target)}')
+    return lines
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return 'x'.join(map(str, shape))

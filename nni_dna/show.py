@@ -1,0 +1,78 @@
+"""What ``nni-dna show`` prints: phase, what is done and the time left; after the search, the ranking."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from .campaign.progress import Progress, read_progress
+from .campaign.work import WorkFolder
+
+__all__ = ['show']
+
+
+def show(root: Path, now: float | None = None) -> str:
+    """The state of a campaign as text.
+
+    Parameters
+    ----------
+    root
+        The work folder.
+    now
+        The time in seconds since 1970; the clock's where it is not given.
+
+    Raises
+    ------
+    WorkFolderError
+        If this is no work folder.
+    """
+    work = WorkFolder(root.resolve())
+    progress = read_progress(work)
+    lines = [f'work folder  {work.root}', *_progress_lines(progress, time.time() if now is None else now)]
+    ranking = work.read_ranking()
+    if ranking is not None:
+        lines += ['', *_ranking_lines(ranking)]
+    return '\n'.join(lines)
+
+
+def _progress_lines(progress: Progress, now: float) -> list[str]:
+    lines = [f'phase        {progress.phase}']
+    for phase, (done, total) in progress.counts.items():
+        lines.append(f'  {phase:<10} {done} of {"?" if total is None else total} done')
+    for task, since in progress.running.items():
+        lines.append(f'  running    {task}, for {_duration(now - since)}')
+    if progress.last_error:
+        lines.append(f'  failed     {progress.last_error}')
+    if progress.phase != 'done':
+        left = progress.seconds_left(now)
+        lines.append(f'time left    {"not known yet" if left is None else "about " + _duration(left)}')
+    return lines
+
+
+def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
+    limits = ', '.join(f'{name} {value:,.0f}' for name, value in ranking['limits'].items() if value) or 'none'
+    lines = [f'the best of {ranking["architectures_in_space"]:,} architectures; limits: {limits}',
+             'rank    rating     params        MAdds  accuracy  architecture']
+    for entry in ranking['ranking']:
+        reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}'
+        lines.append(f'{entry["rank"]:>4}  {entry["rating"]:8.5f}  {entry["params"]:>9,}  {entry["madds"]:>11,}  {reached:>8}  '
+                     + _short(entry['architecture']))
+    return lines
+
+
+def _short(architecture: dict[str, Any]) -> str:
+    """The values alone, block by block: ``2x16: k3e3 k5e6 | ...``."""
+    blocks: dict[str, list[str]] = {}
+    for label in sorted(architecture):
+        block, _, rest = label.partition('/')
+        value = str(architecture[label])
+        blocks.setdefault(block, []).append(f'{value}:' if rest == 'cell' else value)
+    return ' | '.join(' '.join(sorted(values, key=lambda value: not value.endswith(':'))) for values in blocks.values())
+
+
+def _duration(seconds: float) -> str:
+    seconds = max(0, round(seconds))
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours} h {minutes:02} min' if hours else f'{minutes} min {rest:02} s' if minutes else f'{rest} s'
