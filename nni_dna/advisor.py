@@ -13,10 +13,11 @@ from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
+from .assignment import TrialAssigner
 from .campaign.tasks import Task
 from .errors import NniDnaError
 from .imports import add_to_path
-from .manager import config_folder, end_experiment
+from .manager import Manager, config_folder
 from .settings import read_settings
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ class DNAAdvisor(MsgDispatcherBase):
     def __init__(self, **class_args: Any):
         super().__init__()
         self._class_args = class_args
+        self._manager = Manager(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
         self._campaign: Campaign | None = None
+        self._assigner: TrialAssigner | None = None
         self._lock = threading.Condition()  # trial ends come on another thread than the rest
         self._credit = 0
-        self._metrics: dict[Any, dict[str, Any]] = {}
+        self._metrics: dict[str, dict[str, Any]] = {}  # by trial id
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -87,6 +90,7 @@ class DNAAdvisor(MsgDispatcherBase):
         add_to_path(base)
         with self._lock:
             self._campaign = Campaign(read_settings(self._class_args, base), data or {})
+            self._assigner = TrialAssigner(self._manager, self._campaign.work.root)
         self.send(CommandType.Initialized, '')
 
     def handle_request_trial_jobs(self, data: int) -> None:
@@ -104,19 +108,18 @@ class DNAAdvisor(MsgDispatcherBase):
 
     def handle_add_customized_trial(self, data: Any) -> None:
         """Interrupted trials of a resumed experiment, which the manager submits again by itself."""
-        assert self._campaign is not None
         with self._lock:
             for trial in data:
                 trial = nni.load(trial) if isinstance(trial, str) else trial
                 if 'task' in (trial.get('parameters') or {}):
-                    self._campaign.started(Task.from_parameters(trial['parameters']), trial['parameter_id'])
+                    self._started(Task.from_parameters(trial['parameters']), trial['parameter_id'])
 
     def handle_report_metric_data(self, data: dict[str, Any]) -> None:
         """Keep a trial's final metric until the trial ends."""
         if data['type'] == 'FINAL':
             value = data['value']
             with self._lock:
-                self._metrics[data['parameter_id']] = nni.load(value) if isinstance(value, str) else value
+                self._metrics[data['trial_job_id']] = nni.load(value) if isinstance(value, str) else value
                 self._lock.notify_all()
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
@@ -125,15 +128,15 @@ class DNAAdvisor(MsgDispatcherBase):
         sent = json.loads(data['hyper_params'])
         if 'task' not in (sent.get('parameters') or {}):
             return  # a trial that the user added by hand
-        task, parameter_id = Task.from_parameters(sent['parameters']), sent['parameter_id']
+        task, trial = Task.from_parameters(sent['parameters']), data['trial_job_id']
         with self._lock:
             if data['event'] == 'SUCCEEDED':
-                self._lock.wait_for(lambda: parameter_id in self._metrics, _METRIC_WAIT)
-            metric = self._metrics.pop(parameter_id, None)
+                self._lock.wait_for(lambda: trial in self._metrics, _METRIC_WAIT)
+            metric = self._metrics.pop(trial, None)
             if data['event'] == 'SUCCEEDED' and metric is not None:
                 self._campaign.finished(task, metric)
             else:
-                self._campaign.failed(task, f'trial {data["trial_job_id"]} ended as {data["event"]} and left no error of its '
+                self._campaign.failed(task, f'trial {trial} ended as {data["event"]} and left no error of its '
                                       'own (it was killed, or could not start: see its stderr in NNI\'s output folder)')
             self._go_on()
 
@@ -145,10 +148,15 @@ class DNAAdvisor(MsgDispatcherBase):
             if task is None:
                 break
             parameter_id = self._campaign.new_parameter_id()
-            self._campaign.started(task, parameter_id)
+            self._started(task, parameter_id)
             self._credit -= 1
             self.send(CommandType.NewTrialJob, nni.dump({
                 'parameter_id': parameter_id, 'parameter_source': 'algorithm',
                 'parameters': task.parameters(str(self._campaign.work.root))}))
         if self._campaign.done:
-            end_experiment(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
+            self._manager.end_experiment()
+
+    def _started(self, task: Task, parameter_id: int) -> None:
+        assert self._campaign is not None and self._assigner is not None
+        self._campaign.started(task, parameter_id)
+        self._assigner.expect(parameter_id)

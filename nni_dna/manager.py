@@ -1,4 +1,4 @@
-"""Two words with NNI's manager that its command channel does not offer."""
+"""What we ask of NNI's manager over REST, because its command channel does not offer it."""
 
 from __future__ import annotations
 
@@ -11,32 +11,47 @@ from urllib.parse import urlsplit
 
 import requests
 
-__all__ = ['end_experiment', 'config_folder']
+__all__ = ['Manager', 'config_folder']
 
 _TIMEOUT = 20
 
 
-def end_experiment(channel: str) -> None:
-    """Let the manager end the experiment as DONE.
-
-    After a mere "no more trials" it would wait for ever; it ends once the highest number of trials is the number submitted.
+class Manager:
+    """The manager's REST interface.
 
     Parameters
     ----------
     channel
-        URL of the manager's command channel, ``ws://localhost:8080/tuner`` or with a prefix before ``tuner``.
+        URL of its command channel, ``ws://localhost:8080/tuner`` or with a prefix before ``tuner``.
     """
-    parts = urlsplit(channel)
-    api = f'http://{parts.netloc}{parts.path.rpartition("/tuner")[0]}/api/v1/nni'
 
-    def ask(method: str, path: str, **kwargs: Any) -> requests.Response:
-        response = requests.request(method, f'{api}{path}', timeout=_TIMEOUT, **kwargs)
+    def __init__(self, channel: str):
+        parts = urlsplit(channel)
+        self.api = f'http://{parts.netloc}{parts.path.rpartition("/tuner")[0]}/api/v1/nni'
+
+    def experiment(self) -> dict[str, Any]:
+        """The experiment's profile: ``id``, ``params`` (the config), ..."""
+        return self._ask('GET', '/experiment').json()
+
+    def trials(self) -> dict[str, dict[str, Any]]:
+        """Trial id to what was sent for it (``parameter_id``, ``parameters``), for all trials submitted so far."""
+        return {row['trialJobId']: json.loads(row['hyperParameters'][0])
+                for row in self._ask('GET', '/trial-jobs').json() if row.get('hyperParameters')}
+
+    def end_experiment(self) -> None:
+        """Let the experiment end as DONE.
+
+        After a mere "no more trials" it would wait for ever; it ends once the highest number of trials is the number
+        submitted.
+        """
+        profile = self.experiment()
+        profile['params']['maxTrialNumber'] = len(self._ask('GET', '/trial-jobs').json())
+        self._ask('PUT', '/experiment?update_type=MAX_TRIAL_NUM', json=profile)
+
+    def _ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        response = requests.request(method, f'{self.api}{path}', timeout=_TIMEOUT, **kwargs)
         response.raise_for_status()
         return response
-
-    profile = ask('GET', '/experiment').json()
-    profile['params']['maxTrialNumber'] = len(ask('GET', '/trial-jobs').json())
-    ask('PUT', '/experiment?update_type=MAX_TRIAL_NUM', json=profile)
 
 
 def config_folder(argv: Sequence[str] = sys.argv) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .campaign.progress import Progress, read_progress
+from .campaign.tasks import PHASES
 from .campaign.work import WorkFolder
 
 __all__ = ['show']
@@ -38,8 +39,10 @@ def show(root: Path, now: float | None = None) -> str:
 
 def _progress_lines(progress: Progress, now: float) -> list[str]:
     lines = [f'phase        {progress.phase}']
-    for phase, (done, total) in progress.counts.items():
-        lines.append(f'  {phase:<10} {done} of {"?" if total is None else total} done')
+    for phase in PHASES:
+        if phase in progress.counts:
+            done, total = progress.counts[phase]
+            lines.append(f'  {phase:<10} {done} of {total} done')
     for task, since in progress.running.items():
         lines.append(f'  running    {task}, for {_duration(now - since)}')
     if progress.last_error:

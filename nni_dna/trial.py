@@ -19,13 +19,15 @@ def main() -> int:
               '`nnictl create --config config.yml`', file=sys.stderr)
         return 2
 
+    from .assignment import take_assignment
     from .campaign.tasks import Task
     from .campaign.work import WorkFolder
     from .errors import NniDnaError
     from .phases import run_task
     try:
-        metric = run_task(WorkFolder(Path(parameters['work'])), Task.from_parameters(parameters),
-                          nni.report_intermediate_result)
+        work = Path(parameters['work'])  # all that is taken from these: they may be another trial's
+        parameters = take_assignment(work, nni.get_experiment_id(), nni.get_trial_id())
+        metric = run_task(WorkFolder(work), Task.from_parameters(parameters), nni.report_intermediate_result)
     except NniDnaError as error:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)
         return 1

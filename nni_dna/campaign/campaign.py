@@ -194,4 +194,3 @@ class Campaign:
         self.work.write_ranking({
             'version': 1, 'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
             'architectures_in_space': self.setup.chain.architectures, 'ranking': entries})
-

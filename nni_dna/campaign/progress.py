@@ -20,7 +20,7 @@ class Progress:
     phase
         ``teacher``, ``distill``, ``retrain`` or ``done``.
     counts
-        Per phase, how many tasks are finished, and of how many (None while the number is not known).
+        Per phase, how many tasks are finished, and of how many.
     running
         Task to the time at which it was started (seconds since 1970).
     durations
@@ -30,7 +30,7 @@ class Progress:
     """
 
     phase: str
-    counts: dict[str, tuple[int, int | None]]
+    counts: dict[str, tuple[int, int]]
     running: dict[str, float]
     durations: dict[str, list[float]]
     last_error: str
@@ -49,7 +49,7 @@ class Progress:
         left = 0.0
         for phase, (done, total) in self.counts.items():
             mean = statistics.fmean(self.durations.get(phase) or known)
-            left += mean * ((total or 0) - done)
+            left += mean * (total - done)
             left -= sum(min(now - since, mean) for task, since in self.running.items() if task.startswith(phase + '/'))
         return left / max(1, len(self.running))
 
@@ -63,7 +63,7 @@ def read_progress(work: WorkFolder) -> Progress:
         If this is no work folder or the journal is damaged.
     """
     work.settings()
-    totals: dict[str, int | None] = {}
+    totals: dict[str, int] = {}
     started: dict[str, float] = {}
     finished: dict[str, float] = {}
     last: dict[str, Any] = {}

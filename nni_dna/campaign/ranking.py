@@ -7,7 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from ..cost import COSTS, CostTables
-from ..search import BlockTable, search
+from ..search import BlockTable, Solution, search
 from ..settings.sections import SearchSettings
 from ..spaces.chain import Chain
 
@@ -61,7 +61,8 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
     return ranking
 
 
-def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings, top_k: int):
+def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings,
+            top_k: int) -> tuple[Solution, ...]:
     tables = []
     for block, cost, rating in zip(chain.blocks, costs.blocks, ratings):
         border = np.repeat(np.arange(len(block.cells)), [cell.paths for cell in block.cells])

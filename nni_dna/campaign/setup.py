@@ -45,12 +45,13 @@ class Setup:
     @cached_property
     def meta_space(self) -> ModelSpace:
         """The model space without memory for its weights: to count, and to freeze architectures from."""
-        with torch.device('meta'):
-            return self.build_space()
+        return self.build_space('meta')
 
-    def build_space(self) -> ModelSpace:
+    def build_space(self, device: str = 'cpu') -> ModelSpace:
         """The model space with fresh random weights."""
-        return build_space(self.settings.space.name, self.settings.space.args, self.data.task.num_classes)
+        num_classes = self.data.task.num_classes  # loads the data, which must not happen on the meta device
+        with torch.device(device):
+            return build_space(self.settings.space.name, self.settings.space.args, num_classes)
 
     @cached_property
     def chain(self) -> Chain:

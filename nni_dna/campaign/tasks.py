@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ..settings.sections import Settings
-from ..spaces.chain import Architecture, Chain
+
+if TYPE_CHECKING:  # the chain's package imports torch, which `nni-dna show` does without
+    from ..spaces.chain import Architecture, Chain
 
 __all__ = ['PHASES', 'Task', 'teacher_tasks', 'distill_tasks', 'retrain_tasks']
 

@@ -169,4 +169,3 @@ def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], ta
 
 def _first_path(block: Block, cell: int) -> int:
     return sum(other.paths for other in block.cells[:cell])
-

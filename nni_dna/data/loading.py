@@ -92,7 +92,7 @@ class ImageData:
         shape = tuple(self._plain(self.task.train)[0][0].shape)
         if len(shape) != 3:
             raise DataError(f'data.name: expected images of shape (channels, height, width), got {shape}')
-        self.image_shape: tuple[int, int, int] = shape  # type: ignore[assignment]
+        self.image_shape: tuple[int, int, int] = shape
 
     def distillation(self) -> DataLoader:
         """Training images less the held-out ones, augmented and shuffled."""

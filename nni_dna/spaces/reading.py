@@ -30,7 +30,7 @@ def labels_of(module: nn.Module) -> dict[str, Categorical]:
     """
     found: dict[str, Categorical] = {}
     roots = [module] if isinstance(module, MutableModule) else \
-        [child for _, child in MutableModule.named_mutable_descendants(module)]  # type: ignore[arg-type]
+        [child for _, child in MutableModule.named_mutable_descendants(module)]
     for root in roots:
         for label, mutable in root.simplify().items():
             if not isinstance(mutable, Categorical):

@@ -30,8 +30,7 @@ def _fix_border(module: nn.Module, border: Mapping[str, Any]) -> None:
     NNI's hooks could do it too, but NNI warns of every module that a hook replaces by a plain one.
     """
     for name, child in module.named_children():
-        labels = labels_of(child) if isinstance(child, ParametrizedModule) else {}
-        if labels and set(labels) <= set(border):
+        if isinstance(child, ParametrizedModule) and labels_of(child) and set(labels_of(child)) <= set(border):
             setattr(module, name, child.freeze(dict(border)))
         else:
             _fix_border(child, border)
@@ -78,7 +77,7 @@ class DNAMutator:
         own = chain.blocks[block]
         part = copy.deepcopy(space.get_submodule(own.module))
         if own.cells[cell].choice:
-            part = part[next(iter(own.cells[cell].choice.values()))]  # type: ignore[index]
+            part = part[next(iter(own.cells[cell].choice.values()))]
         # The first layer is built for the last cell of the block before; `entry` gives it that width.
         border = chain.blocks[block - 1].cells[-1].choice if block else {}
         holder = _Holder(part)

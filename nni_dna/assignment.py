@@ -1,0 +1,99 @@
+"""Make each trial do the task that its row in the web UI shows.
+
+NNI 3.0's training services hand parameters out in the order in which trials ask for them, which need not be that of their
+rows: two trials that start together often get each other's. So the advisor reads the rows over REST and leaves each trial
+its own in the work folder, where the trial takes it up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from .errors import ResultError
+from .files import write_atomically
+from .manager import Manager
+
+__all__ = ['TrialAssigner', 'take_assignment']
+
+_logger = logging.getLogger(__name__)
+
+_POLL = 0.5  # seconds
+_PATIENCE = 120.0  # seconds that a trial waits; rows appear within seconds of a trial's start
+
+
+class TrialAssigner:
+    """Watches the rows of trials that were sent.
+
+    Parameters
+    ----------
+    manager
+        Knows the rows.
+    work
+        The work folder.
+    """
+
+    def __init__(self, manager: Manager, work: Path):
+        self._manager = manager
+        self._folder = work / 'trials'
+        self._folder.mkdir(exist_ok=True)
+        self._awaited: set[int] = set()
+        self._wake = threading.Event()
+        threading.Thread(target=self._watch, name='trial assigner', daemon=True).start()
+
+    def expect(self, parameter_id: int) -> None:
+        """A trial with this parameter id was sent."""
+        self._awaited.add(parameter_id)
+        self._wake.set()
+
+    def _watch(self) -> None:
+        experiment = ''
+        while self._wake.wait():
+            try:
+                experiment = experiment or self._manager.experiment()['id']
+                for trial, sent in self._manager.trials().items():
+                    if sent['parameter_id'] in self._awaited:
+                        write_atomically(_file(self._folder, experiment, trial), json.dumps(sent['parameters']).encode())
+                        self._awaited.discard(sent['parameter_id'])
+            except (requests.RequestException, OSError) as error:  # the manager is busy or stopping; trials wait
+                _logger.warning('cannot assign trials yet: %s', error)
+            if not self._awaited:
+                self._wake.clear()
+                if self._awaited:  # one came in between
+                    self._wake.set()
+            time.sleep(_POLL)
+
+
+def take_assignment(work: Path, experiment: str, trial: str) -> dict[str, Any]:
+    """The parameters of a trial's own row.
+
+    Parameters
+    ----------
+    work
+        The work folder.
+    experiment, trial
+        NNI's ids.
+
+    Raises
+    ------
+    ResultError
+        If the advisor left none within two minutes.
+    """
+    file = _file(work / 'trials', experiment, trial)
+    deadline = time.monotonic() + _PATIENCE
+    while not file.is_file():
+        if time.monotonic() > deadline:
+            raise ResultError(f'expected the advisor to write {file} within {_PATIENCE:.0f} s; is it still running, and is the '
+                              'work folder on storage that this machine shares with it?')
+        time.sleep(_POLL / 2)
+    return json.loads(file.read_bytes())
+
+
+def _file(folder: Path, experiment: str, trial: str) -> Path:
+    return folder / f'{experiment}.{trial}.json'
