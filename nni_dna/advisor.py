@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,12 @@ class DNAAdvisor(MsgDispatcherBase):
         NniDnaError
             The one error that ended it; NNI logs it and the process exits with 1.
         """
-        super().run()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where a script started nnictl with '&'
+        try:
+            super().run()
+        except KeyboardInterrupt:
+            if self._failure is None:
+                raise
         if self._failure is not None:
             raise self._failure
 
@@ -80,7 +86,8 @@ class DNAAdvisor(MsgDispatcherBase):
             _logger.error(text) if isinstance(error, NniDnaError) else _logger.exception(text)
             self.report_error(text)
             self.stopping = True
-            self._channel.disconnect()  # ends the loop of `run`
+            # The main thread waits for the manager's next command and would not see that we stop.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def handle_initialize(self, data: Any) -> None:
         """Check everything, claim the work folder, and say that we are ready."""

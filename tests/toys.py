@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import nni
 import torch
 from torch import nn
@@ -88,3 +90,40 @@ def settings(work, **changes):
         else:
             base[key] = value
     return base
+
+
+class _Broken(TensorImages):
+    def __getitem__(self, index):
+        raise RuntimeError('this image is broken')
+
+
+def images_that_break_in_trials(root):
+    """Fine for the checks before the first trial, broken in every trial."""
+    train, test = images(root)
+    if os.environ.get('NNI_TRIAL_JOB_ID'):
+        train, test = _Broken(train.images, train.targets), _Broken(test.images, test.targets)
+    return train, test
+
+
+def staged_teacher(seed=0, **kwargs):
+    """A frozen teacher with random weights."""
+    from nni_dna.teacher import StagedTeacher
+    torch.manual_seed(seed)
+    return StagedTeacher(Teacher(**kwargs), ['stage1', 'stage2'])
+
+
+def supernets(teacher, restriction=None, seed=0, size=16):
+    """The supernets of all cells of ``Space`` (restricted or not) behind a staged teacher, by (block, cell)."""
+    from nni_dna.cost import cost_tables
+    from nni_dna.spaces import read_chain, restrict
+    from nni_dna.supernet import DNAMutator, cell_supernet
+    space = Space()
+    chain = restrict(read_chain(space), restriction)
+    with torch.device('meta'):
+        costs = cost_tables(Space(), chain, (3, size, size))
+    shapes = [tuple(feature_map.shape[1:]) for feature_map in teacher(torch.zeros(1, 3, size, size))]
+    found = {}
+    for b, c, _, _ in chain.cells():
+        torch.manual_seed(seed + 100 * b + c)
+        found[b, c] = cell_supernet(DNAMutator(), Space(), chain, b, c, costs.input_shapes, costs.output_shapes, shapes)
+    return found

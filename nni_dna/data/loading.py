@@ -89,7 +89,11 @@ class ImageData:
         self.seed = seed
         self.task: ImageTask = load_task(settings.name, settings.root, settings.args)
         self._kept, self._held = split_holdout(self.task.labels, settings.holdout_per_class, seed)
-        shape = tuple(self._plain(self.task.train)[0][0].shape)
+        try:
+            shape = tuple(self._plain(self.task.train)[0][0].shape)
+        except Exception as error:  # a broken file, images that are neither PIL images nor tensors
+            raise DataError(f'data.name: reading the first image of {settings.name!r} failed: {type(error).__name__}: '
+                            f'{error}; expected PIL images or uint8 tensors, with the channels of data.mean') from error
         if len(shape) != 3:
             raise DataError(f'data.name: expected images of shape (channels, height, width), got {shape}')
         self.image_shape: tuple[int, int, int] = shape

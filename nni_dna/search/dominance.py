@@ -18,6 +18,7 @@ __all__ = ['undominated']
 # drops more in one pass but takes longer than two passes on a coarse one.
 CELLS = 2 ** 16
 CELLS_PER_CANDIDATE = 32
+SAMPLE = 2**12
 PROGRESS = 0.9
 # NOTE: rivals of exactly the same rating are counted one rating at a time, which only pays for large groups.
 GROUP_MIN = 64
@@ -63,31 +64,29 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
 
 def _thinned(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
              top_k: int, margin: float) -> NDArray[np.bool_]:
-    """Do one pass of :func:`undominated`: count on a grid over rating and costs, then within equal ratings."""
+    """Do one pass of :func:`undominated` over each border state."""
     keep = np.ones(len(ratings), dtype=bool)
     for border in np.unique(borders):
         here = np.flatnonzero(borders == border)
-        rivals = _count_rivals(ratings[here], margin, costs[:, here])
-        keep[here[rivals >= top_k]] = False
-        here, rivals = here[rivals < top_k], rivals[rivals < top_k]
-        if len(here) < GROUP_MIN:
-            continue
-        _, group, sizes = np.unique(ratings[here], return_inverse=True, return_counts=True)
-        for number in np.flatnonzero(sizes >= max(GROUP_MIN, len(here) // GROUPS_MAX)):
-            members = np.flatnonzero(group == number)
-            same = here[members]
-            # Half a step is a margin that separates exactly the different places in the order.
-            earlier = _count_rivals(np.arange(len(same), dtype=np.float64), 0.5, costs[:, same])
-            keep[same[rivals[members] + earlier >= top_k]] = False
+        r = _count_rivals(ratings[here], margin, costs[:, here])
+        keep[here[r>=top_k]]=False
+        here=here[r<top_k]
+        r = _count_rivals(here.astype(float), 0.5, [ratings[here],*costs[:, here]])
+        keep[here[r>=top_k]]=False
+        here=here[r<top_k]
+        keys = np.stack([ratings[here], *costs[:, here]])
+        order = np.lexsort(keys)
+        k=keys[:,order]
+        if len(order)>top_k:
+            same=(k[:,top_k:]==k[:,:-top_k]).all(axis=0)
+            keep[here[order[top_k:][same]]]=False
     return keep
 
 
-def _count_rivals(first: NDArray[np.float64], margin: float, costs: NDArray[np.float64]) -> NDArray[np.int64]:
+def _count_rivals(first: NDArray[np.float64], margin: float, rest) -> NDArray[np.int64]:
     """Count from below, shape ``(M,)``, the candidates smaller in ``first`` by ``margin`` with no larger cost."""
-    cells = int(min(CELLS, CELLS_PER_CANDIDATE * len(first)) ** (1 / (1 + len(costs))))
     low, high, shape = [], [], []
-    for axis, values in enumerate((first, *costs)):
-        edges = _edges(values, cells)
+    for axis, (values, edges) in enumerate(zip((first, *rest), _edges([first, *rest], min(CELLS, CELLS_PER_CANDIDATE*len(first))))):
         # A rival lies at or below the edge of its cell, a candidate at or above (beyond, by the margin) the edge of
         # the last cell that it may count.
         low.append(np.searchsorted(edges, values, side='left'))
@@ -100,10 +99,18 @@ def _count_rivals(first: NDArray[np.float64], margin: float, costs: NDArray[np.f
     return np.where(np.min(high, axis=0) > 0, counts.ravel()[_flat([index - 1 for index in high], shape)], 0)
 
 
-def _edges(values: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+def _edges(axes, cells: int) -> list[NDArray[np.float64]]:
     """Return at most ``cells`` of the values, ascending and about equally many candidates apart."""
-    sample = np.sort(values[::max(1, len(values) // (8 * cells))])
-    return np.unique(sample[np.linspace(0, len(sample) - 1, min(cells, len(sample))).astype(np.int64)])
+    samples = [np.sort(values[::max(1, len(values) // SAMPLE)]) for values in axes]
+    distinct = [np.unique(sample) for sample in samples]
+    edges = {}
+    for done, axis in enumerate(sorted(range(len(axes)), key=lambda axis: len(distinct[axis]))):
+        share = max(1, int(cells ** (1 / (len(axes) - done))))
+        edges[axis] = distinct[axis]
+        if len(distinct[axis]) > share:
+            edges[axis] = np.unique(samples[axis][np.linspace(0, len(samples[axis]) - 1, share).astype(np.int64)])
+        cells //= len(edges[axis])
+    return [edges[axis] for axis in range(len(axes))]
 
 
 def _flat(indices: Sequence[NDArray[np.int64]], shape: Sequence[int]) -> NDArray[np.int64]:

@@ -31,6 +31,7 @@ from nni_dna.search.infeasible import infeasible_error
 from nni_dna.search.inputs import check_limit_names, check_limits, check_tables, check_tail_costs, check_top_k
 from nni_dna.search.multipliers import best_multipliers
 from nni_dna.search.result import SearchResult, Solution
+from nni_dna.search.slack import slack_for
 from nni_dna.search.tables import BlockTable
 
 __all__ = ['search']
@@ -100,12 +101,12 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
     bound = bounds[0][0]
     weights = [Weights(rating=1.0, costs=mu) for _, mu in bounds]
     weights += [Weights(rating=0.0, costs=unit) for unit in np.eye(len(chain.limits))]
-    slacks = [np.sort(totals - totals.min()) for totals in through(chain, weights[0])]
+    slacks = [totals - totals.min() for totals in through(chain, weights[0])]
 
     last = float(sum(link.ratings.max() for link in chain.links))
     aim, known, rounds, expanded, proven = AIM * math.sqrt(top_k), math.inf, 0, 0, False
     while not proven:
-        cutoff = min(bound + _slack_for(slacks, aim), known, last)
+        cutoff = min(bound + slack_for(slacks, aim), known, last)
         found, made = _search_under(chain, weights, cutoff=cutoff, top_k=top_k)
         rounds, expanded, aim = rounds + 1, expanded + made, aim * AIM_GROWTH
         if len(found.ratings) == top_k:
@@ -117,33 +118,6 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
     _verify(solutions, found, maxima)
     return SearchResult(solutions=solutions, proven=proven, cutoff=cutoff, bound=bound, rounds=rounds,
                         expanded=expanded)
-
-
-def _slack_for(slacks: Sequence[NDArray[np.float64]], aim: float) -> float:
-    """Return the slack over the bound within which about ``aim`` combinations lie, infinite if all of them do.
-
-    The slack of a combination is the sum of its paths' slacks, so if ``n_i`` paths of block ``i`` have a slack up to
-    ``t``, evenly spread, then one in ``N!`` of the ``prod n_i`` combinations has.
-
-    Parameters
-    ----------
-    slacks
-        For each block, shape ``(P,)``, ascending: how far a path takes a combination above the best one at least.
-    aim
-        The number of combinations.
-    """
-    goal = math.log(aim) + math.lgamma(len(slacks) + 1)
-    if sum(math.log(len(slack)) for slack in slacks) <= goal:
-        return math.inf
-    low, high = 0.0, max(float(slack[-1]) for slack in slacks)
-    for _ in range(50):
-        middle = (low + high) / 2
-        counts = [np.searchsorted(slack, middle, side='right') for slack in slacks]
-        if sum(map(math.log, counts)) <= goal:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _search_under(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int) -> tuple[Combinations, int]:

@@ -1,0 +1,103 @@
+"""Paths and their numbers: plain data, compared with itertools and NumPy's mixed radix."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from nni_dna.spaces import Block, Cell, Chain, Layer
+
+
+def make_cell(name, radix, choice=None):
+    return Cell(name=name, choice=choice or {}, layers=tuple(
+        Layer(name=str(i), options=tuple({f'{name}/{i}': f'o{j}'} for j in range(base)) if base > 1 else ({},))
+        for i, base in enumerate(radix)))
+
+
+@pytest.fixture
+def chain():
+    """Two blocks: cells of 2 * 3 and 4 paths, then one cell of 3 * 1 * 2 paths with a fixed layer in the middle."""
+    return Chain(stem='', blocks=(
+        Block(name='block1', module='blocks.0', cells=(make_cell('x', (2, 3), {'cell': 'x'}),
+                                                       make_cell('y', (4,), {'cell': 'y'}))),
+        Block(name='block2', module='blocks.1', cells=(make_cell('z', (3, 1, 2)),)),
+    ))
+
+
+@pytest.mark.parametrize('radix', [(1,), (6,), (2, 3, 4), (6, 6, 6), (4, 1, 3), (1, 1)])
+def test_paths_are_numbered_as_itertools_product_lists_them(radix):
+    cell = make_cell('c', radix)
+    expected = list(itertools.product(*(range(base) for base in radix)))
+    assert cell.radix == radix
+    assert cell.paths == len(expected)
+    assert [cell.digits(path) for path in range(cell.paths)] == expected
+
+
+def test_digits_of_a_large_cell_agree_with_numpys_mixed_radix():
+    radix = (6, 5, 7, 3, 6, 2)
+    cell = make_cell('c', radix)
+    for path in np.random.default_rng(0).integers(0, math.prod(radix), 200).tolist():
+        digits = cell.digits(path)
+        assert digits == tuple(np.unravel_index(path, radix))
+        assert np.ravel_multi_index(digits, radix) == path
+
+
+@pytest.mark.parametrize('path', [-1, 6, 1000])
+def test_a_path_number_outside_the_cell_is_an_index_error(path):
+    with pytest.raises(IndexError, match=f'from 0 to 5, got {path}'):
+        make_cell('c', (2, 3)).digits(path)
+
+
+def test_an_architecture_names_the_cell_and_one_option_per_free_layer(chain):
+    x, z = chain.blocks[0].cells[0], chain.blocks[1].cells[0]
+    assert x.architecture(0) == {'cell': 'x', 'x/0': 'o0', 'x/1': 'o0'}
+    assert x.architecture(5) == {'cell': 'x', 'x/0': 'o1', 'x/1': 'o2'}
+    assert z.architecture(3) == {'z/0': 'o1', 'z/2': 'o1'}
+
+
+def test_every_path_of_a_block_is_located_in_the_cell_that_it_runs_through(chain):
+    block = chain.blocks[0]
+    expected = [(index, local) for index, cell in enumerate(block.cells) for local in range(cell.paths)]
+    assert block.paths == len(expected) == 10
+    assert [block.locate(path) for path in range(block.paths)] == expected
+
+
+def test_a_path_number_beyond_the_block_is_an_index_error(chain):
+    with pytest.raises(IndexError, match='block1 has 10 paths only'):
+        chain.blocks[0].locate(10)
+
+
+def test_a_chain_has_as_many_architectures_as_the_product_lists_and_all_differ(chain):
+    numbers = list(itertools.product(*(range(block.paths) for block in chain.blocks)))
+    assert chain.architectures == len(numbers) == 60
+    samples = {tuple(sorted(chain.architecture(paths).items())) for paths in numbers}
+    assert len(samples) == 60
+
+
+@pytest.mark.parametrize('paths', [(), (0,), (0, 0, 0)])
+def test_an_architecture_takes_one_path_number_per_block(chain, paths):
+    with pytest.raises(ValueError, match=f'each of 2 blocks, got {len(paths)}'):
+        chain.architecture(paths)
+
+
+@pytest.mark.parametrize('paths', [(-1, 0), (0, -1), (10, 0), (0, 6)])
+def test_an_architecture_of_a_path_number_out_of_range_is_an_index_error(chain, paths):
+    with pytest.raises(IndexError):
+        chain.architecture(paths)
+
+
+def test_cells_are_listed_with_their_place(chain):
+    assert [(b, c, block.name, cell.name) for b, c, block, cell in chain.cells()] == [
+        (0, 0, 'block1', 'x'), (0, 1, 'block1', 'y'), (1, 0, 'block2', 'z')]
+
+
+def test_the_values_of_every_label_are_those_that_some_architecture_takes(chain):
+    values = chain.label_values()
+    taken = {}
+    for paths in itertools.product(*(range(block.paths) for block in chain.blocks)):
+        for label, value in chain.architecture(paths).items():
+            taken.setdefault(label, set()).add(value)
+    assert {label: set(listed) for label, listed in values.items()} == taken
+    assert all(len(listed) == len(set(listed)) for listed in values.values())
+    assert list(values) == ['cell', 'x/0', 'x/1', 'y/0', 'z/0', 'z/2']

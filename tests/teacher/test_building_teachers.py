@@ -1,0 +1,125 @@
+"""Teachers by name and by import path, with their weights."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+import toys
+from nni_dna.errors import SettingsError, TeacherError, WeightsError
+from nni_dna.settings.sections import TeacherSettings
+from nni_dna.teacher import build_network, load_pretrained, ready_teacher
+from nni_dna.weights import save_weights
+
+
+def settings(name, **changes):
+    return TeacherSettings(name=name, stages=['stage1', 'stage2'], **changes)
+
+
+user_teachers = '''
+import torch
+import toys
+
+def plain(width):
+    """Takes no num_classes."""
+    return toys.Teacher(num_classes=6, width=width)
+
+def failing(num_classes):
+    raise RuntimeError('no such width')
+
+def no_module(num_classes):
+    return 3
+'''
+
+
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    (tmp_path / 'user_teacher_module.py').write_text(user_teachers)
+    monkeypatch.syspath_prepend(tmp_path)
+    return 'user_teacher_module'
+
+
+def test_a_torchvision_classifier_is_built_for_the_number_of_classes():
+    network = build_network(settings('resnet18'), num_classes=7)
+    assert isinstance(network, torchvision.models.ResNet)
+    assert network.fc.out_features == 7
+
+
+def test_arguments_reach_the_builder_and_win_over_the_task():
+    network = build_network(settings('toys.Teacher', args={'num_classes': 3, 'width': 5}), num_classes=7)
+    assert network.classifier.out_features == 3 and network.stage1[0].out_channels == 5
+
+
+@pytest.mark.parametrize('path', ['toys.Teacher', 'toys:Teacher'])
+def test_a_teacher_by_import_path_is_built_for_the_number_of_classes(path):
+    network = build_network(settings(path), num_classes=7)
+    assert isinstance(network, toys.Teacher) and network.classifier.out_features == 7
+
+
+def test_a_builder_that_takes_no_number_of_classes_is_not_given_one(user_module):
+    assert build_network(settings(f'{user_module}.plain', args={'width': 3}), 9).classifier.out_features == 6
+
+
+@pytest.mark.parametrize('name, args, error, message', [
+    ('resnet81', {}, TeacherError, "torchvision has no classifier 'resnet81'.*nearest known: .*resnet18"),
+    ('effnet_b7', {}, TeacherError, 'nearest known: .*efficientnet_b7'),
+    ('fcn_resnet50', {}, TeacherError, "no classifier 'fcn_resnet50'"),
+    ('toys.Techer', {}, SettingsError, "teacher.name: module 'toys' has no 'Techer'"),
+    ('no_such_teacher_module.T', {}, SettingsError, "teacher.name: cannot import module 'no_such_teacher_module'"),
+    ('resnet18', {'colour': 1}, TeacherError, "teacher.args: building 'resnet18' with {'colour': 1} failed: TypeError"),
+    ('user_teacher_module.failing', {}, TeacherError, 'teacher.args: .* failed: RuntimeError: no such width'),
+    ('user_teacher_module.no_module', {}, TeacherError, 'teacher.name: expected .* to build an nn.Module, got int'),
+])
+def test_a_name_that_builds_no_teacher_is_refused(user_module, name, args, error, message):
+    with pytest.raises(error, match=message):
+        build_network(settings(name, args=args), num_classes=4)
+
+
+@pytest.mark.parametrize('suffix', ['pt', 'pth', 'safetensors'])
+def test_a_teacher_gets_the_weights_of_its_file(tmp_path, suffix):
+    torch.manual_seed(1)
+    source = toys.Teacher()
+    file = tmp_path / f'teacher.{suffix}'
+    save_weights(source, file) if suffix == 'safetensors' else torch.save(source.state_dict(), file)
+    ready = ready_teacher(settings('toys.Teacher', weights=str(file)), num_classes=4, trained=None)
+    assert ready.state_dict().keys() == source.state_dict().keys()
+    assert all(torch.equal(tensor, source.state_dict()[name]) for name, tensor in ready.state_dict().items())
+
+
+def test_a_teacher_trained_in_the_first_phase_gets_those_weights(tmp_path):
+    torch.manual_seed(1)
+    source = toys.Teacher()
+    save_weights(source, tmp_path / 'trained.safetensors')
+    ready = ready_teacher(settings('toys.Teacher'), num_classes=4, trained=tmp_path / 'trained.safetensors')
+    assert torch.equal(ready.classifier.weight, source.classifier.weight)
+
+
+def test_the_weights_of_another_number_of_classes_are_refused(tmp_path):
+    save_weights(toys.Teacher(num_classes=4), tmp_path / 'teacher.safetensors')
+    with pytest.raises(WeightsError, match=r'teacher.weights: .*classifier.weight \(4, 16\) instead of \(9, 16\)'):
+        ready_teacher(settings('toys.Teacher', weights=str(tmp_path / 'teacher.safetensors')), 9, None)
+
+
+def test_pretrained_weights_are_torchvisions_only():
+    with pytest.raises(WeightsError, match="teacher.weights: pretrained weights .* not for 'toys.Teacher'; give a weights file"):
+        load_pretrained(settings('toys.Teacher', weights='pretrained'))
+
+
+def test_pretrained_weights_that_cannot_be_downloaded_say_so(monkeypatch):
+    def offline(*args, **kwargs):
+        raise OSError('no route to host')
+    monkeypatch.setattr('torchvision.models._api.load_state_dict_from_url', offline)
+    with pytest.raises(WeightsError, match="weights of 'resnet18' could not be loaded: OSError: no route to host"):
+        ready_teacher(settings('resnet18', weights='pretrained'), num_classes=1000, trained=None)
+
+
+def test_pretrained_weights_are_asked_of_torchvision_with_the_settings_arguments(monkeypatch):
+    asked = {}
+
+    def get_model(name, **kwargs):
+        asked.update(name=name, **kwargs)
+        return nn.Identity()
+    monkeypatch.setattr(torchvision.models, 'get_model', get_model)
+    teacher = ready_teacher(settings('resnet18', weights='pretrained', args={'norm_layer': None}), 1000, None)
+    assert isinstance(teacher, nn.Identity)
+    assert asked == {'name': 'resnet18', 'weights': 'DEFAULT', 'norm_layer': None}
