@@ -23,6 +23,8 @@ CHUNK = 2 ** 17
 # NOTE: below these sizes, looking for dominated partial combinations, or paths, takes longer than continuing them.
 COMBINATIONS_MIN = 2 ** 14
 PATHS_MIN = 2 ** 9
+# NOTE: a level of this size takes 2 to 3 GB. Instances of practical interest stay a hundred times smaller.
+COMBINATIONS_MAX = 2 ** 23
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +91,11 @@ def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: i
         among them; others may be.
     int
         How many continuations were made on the way.
+
+    Raises
+    ------
+    MemoryError
+        If there are more partial combinations that neither the bounds nor dominance drop than memory is meant for.
     """
     bounds = [(row, threshold(chain, row, cutoff), remaining(chain, row)) for row in weights]
     # Two sums are compared, each with its own roundings; the factor leaves room for both.
@@ -140,6 +147,10 @@ def _continue(partials: Combinations, link: Link, steps: Sequence[_Step], *, top
             found = [_thin(partials, link, np.concatenate(found), top_k=top_k, margin=margin)]
             held = len(found[0])
             room = max(room, 2 * held)
+            if held > COMBINATIONS_MAX:
+                raise MemoryError(f'More than {COMBINATIONS_MAX} partial combinations are equally good trade-offs, '
+                                  'because the ratings follow the costs too closely; ask for fewer solutions with '
+                                  '`top_k`, drop a limit, or give the costs in coarser units.')
         start = stop
     codes = _thin(partials, link, np.concatenate(found), top_k=top_k, margin=margin)
     parents, choices = np.divmod(codes, len(link.index))

@@ -7,6 +7,7 @@ with ``k`` such rivals cannot be part of the ``k`` best.
 
 from __future__ import annotations
 
+import math
 from typing import Sequence
 
 import numpy as np
@@ -14,15 +15,13 @@ from numpy.typing import NDArray
 
 __all__ = ['undominated']
 
-# NOTE: the rivals are counted on a grid whose cells must all be visited, and a pass repeats while it pays; a finer grid
-# drops more in one pass but takes longer than two passes on a coarse one.
+# NOTE: the rivals are counted on a grid whose cells must all be visited, and the passes repeat while they pay; a finer
+# grid drops more in one pass but takes longer than two passes on a coarse one.
 CELLS = 2 ** 16
 CELLS_PER_CANDIDATE = 32
-SAMPLE = 2**12
 PROGRESS = 0.9
-# NOTE: rivals of exactly the same rating are counted one rating at a time, which only pays for large groups.
-GROUP_MIN = 64
-GROUPS_MAX = 256
+# NOTE: the edges of the cells need not be the exact quantiles.
+SAMPLE = 2 ** 12
 
 
 def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
@@ -52,65 +51,78 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
     """
     left = np.arange(len(ratings))
     while True:
-        keep = _thinned(ratings[left], costs[:, left], borders[left], top_k=top_k, margin=margin)
+        keep = _pass(ratings[left], costs[:, left], borders[left], top_k=top_k, margin=margin)
         # The grid follows the candidates that are left, so it grows finer where it matters.
-        finished = keep.sum() > PROGRESS * len(left)
+        finished = len(keep) >= PROGRESS * len(left)
         left = left[keep]
-        if finished or not len(left):
+        if finished:
             mask = np.zeros(len(ratings), dtype=bool)
             mask[left] = True
             return mask
 
 
-def _thinned(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
-             top_k: int, margin: float) -> NDArray[np.bool_]:
-    """Do one pass of :func:`undominated` over each border state."""
-    keep = np.ones(len(ratings), dtype=bool)
+def _pass(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
+          top_k: int, margin: float) -> NDArray[np.int64]:
+    """Do one pass of :func:`undominated` and return the indices of those left, in order."""
+    kept = []
     for border in np.unique(borders):
         here = np.flatnonzero(borders == border)
-        r = _count_rivals(ratings[here], margin, costs[:, here])
-        keep[here[r>=top_k]]=False
-        here=here[r<top_k]
-        r = _count_rivals(here.astype(float), 0.5, [ratings[here],*costs[:, here]])
-        keep[here[r>=top_k]]=False
-        here=here[r<top_k]
-        keys = np.stack([ratings[here], *costs[:, here]])
-        order = np.lexsort(keys)
-        k=keys[:,order]
-        if len(order)>top_k:
-            same=(k[:,top_k:]==k[:,:-top_k]).all(axis=0)
-            keep[here[order[top_k:][same]]]=False
-    return keep
+        # A rival is better by so much that rounding cannot matter, or it is not worse and comes first.
+        here = here[_count_rivals(ratings[here], margin, costs[:, here]) < top_k]
+        numbers = np.vstack([ratings[here], costs[:, here]])
+        fine = _count_rivals(np.arange(len(here), dtype=np.float64), 0.0, numbers) < top_k
+        here, numbers = here[fine], numbers[:, fine]
+        kept.append(here[~_repeated(numbers, top_k)])
+    return np.sort(np.concatenate(kept))
 
 
-def _count_rivals(first: NDArray[np.float64], margin: float, rest) -> NDArray[np.int64]:
-    """Count from below, shape ``(M,)``, the candidates smaller in ``first`` by ``margin`` with no larger cost."""
+def _repeated(numbers: NDArray[np.float64], times: int) -> NDArray[np.bool_]:
+    """Mark, shape ``(M,)``, the columns that have occurred at least ``times`` before."""
+    order = np.lexsort(numbers)
+    ordered = numbers[:, order]
+    repeated = np.zeros(numbers.shape[1], dtype=bool)
+    repeated[order[times:]] = np.all(ordered[:, times:] == ordered[:, :-times], axis=0)
+    return repeated
+
+
+def _count_rivals(first: NDArray[np.float64], margin: float, rest: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count from below, shape ``(M,)``, who is smaller in ``first`` by over ``margin`` and no larger in ``rest``.
+
+    ``first`` has shape ``(M,)`` and ``rest`` shape ``(D, M)``.
+    """
     low, high, shape = [], [], []
-    for axis, (values, edges) in enumerate(zip((first, *rest), _edges([first, *rest], min(CELLS, CELLS_PER_CANDIDATE*len(first))))):
-        # A rival lies at or below the edge of its cell, a candidate at or above (beyond, by the margin) the edge of
-        # the last cell that it may count.
-        low.append(np.searchsorted(edges, values, side='left'))
-        high.append(np.searchsorted(edges, values - margin, side='left') if axis == 0
-                    else np.searchsorted(edges, values, side='right'))
+    for axis, edges in enumerate(_edges(np.vstack([first, rest]))):
+        # A rival lies at or below the edge that its cell ends with. A candidate counts the cells up to the last one
+        # whose edge lies below it by the margin, or, in `rest`, not above it.
+        if axis == 0:
+            low.append(np.searchsorted(edges, first, side='left'))
+            high.append(np.searchsorted(edges, first - margin, side='left'))
+        else:
+            low.append(np.searchsorted(edges, rest[axis - 1], side='left'))
+            high.append(np.searchsorted(edges, rest[axis - 1], side='right'))
         shape.append(len(edges) + 1)
-    counts = np.bincount(_flat(low, shape), minlength=int(np.prod(shape))).reshape(shape)
+    counts = np.bincount(_flat(low, shape), minlength=math.prod(shape)).reshape(shape)
     for axis in range(len(shape)):
         counts = counts.cumsum(axis=axis)
-    return np.where(np.min(high, axis=0) > 0, counts.ravel()[_flat([index - 1 for index in high], shape)], 0)
+    some = np.all(np.stack(high) > 0, axis=0)
+    return np.where(some, counts.ravel()[_flat([index - 1 for index in high], shape)], 0)
 
 
-def _edges(axes, cells: int) -> list[NDArray[np.float64]]:
-    """Return at most ``cells`` of the values, ascending and about equally many candidates apart."""
-    samples = [np.sort(values[::max(1, len(values) // SAMPLE)]) for values in axes]
+def _edges(numbers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return, for each row of ``numbers``, shape ``(D, M)``, some of its values, ascending and evenly spread over M."""
+    count = numbers.shape[1]
+    samples = [np.sort(values[::max(1, count // SAMPLE)]) for values in numbers]
     distinct = [np.unique(sample) for sample in samples]
-    edges = {}
-    for done, axis in enumerate(sorted(range(len(axes)), key=lambda axis: len(distinct[axis]))):
-        share = max(1, int(cells ** (1 / (len(axes) - done))))
-        edges[axis] = distinct[axis]
-        if len(distinct[axis]) > share:
-            edges[axis] = np.unique(samples[axis][np.linspace(0, len(samples[axis]) - 1, share).astype(np.int64)])
-        cells //= len(edges[axis])
-    return [edges[axis] for axis in range(len(axes))]
+    cells = min(CELLS, CELLS_PER_CANDIDATE * count)
+    edges = list(distinct)
+    # A row of few different values needs few edges, which leaves more cells to the other rows.
+    for done, axis in enumerate(sorted(range(len(edges)), key=lambda axis: len(distinct[axis]))):
+        most = max(1, int(cells ** (1 / (len(edges) - done))))
+        if len(distinct[axis]) > most:
+            quantiles = np.linspace(0, len(samples[axis]) - 1, most).astype(np.int64)
+            edges[axis] = np.unique(samples[axis][quantiles])
+        cells //= max(1, len(edges[axis]))
+    return edges
 
 
 def _flat(indices: Sequence[NDArray[np.int64]], shape: Sequence[int]) -> NDArray[np.int64]:

@@ -38,8 +38,8 @@ __all__ = ['search']
 
 # NOTE: the number of combinations that the first cut-off aims at, for one solution, and its growth per round. Only
 # times depend on them: a low aim adds rounds, which are cheap at first; a high one makes a round look at too much.
-AIM = 1e4
-AIM_GROWTH = 32
+AIM = 1e3
+AIM_GROWTH = 8
 # NOTE: a partial combination has used more or less than its share of a limit, so the multipliers that bound it best
 # differ from the best ones overall; some of those passed on the way to them serve. More take longer to check than
 # they save.
@@ -84,6 +84,8 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
         If the shapes do not fit each other, a block has no path to choose, or another argument is out of range.
     InfeasibleError
         If no combination keeps the limits; its ``cheapest`` has the smallest possible total of each cost alone.
+    MemoryError
+        If too many partial combinations are equally good trade-offs; see above.
     RuntimeError
         If a solution does not survive being recomputed from the tables, which would be a bug here.
     """
@@ -104,11 +106,14 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
     slacks = [totals - totals.min() for totals in through(chain, weights[0])]
 
     last = float(sum(link.ratings.max() for link in chain.links))
-    aim, known, rounds, expanded, proven = AIM * math.sqrt(top_k), math.inf, 0, 0, False
+    aim, cutoff, known, rounds, expanded, proven = AIM * math.sqrt(top_k), -math.inf, math.inf, 0, 0, False
     while not proven:
-        cutoff = min(bound + slack_for(slacks, aim), known, last)
+        # Ties can hold any number of combinations, so a larger aim alone may not move the cut-off.
+        while (goal := bound + slack_for(slacks, aim)) <= cutoff:
+            aim *= AIM_GROWTH
+        cutoff = min(goal, known, last)
         found, made = _search_under(chain, weights, cutoff=cutoff, top_k=top_k)
-        rounds, expanded, aim = rounds + 1, expanded + made, aim * AIM_GROWTH
+        rounds, expanded = rounds + 1, expanded + made
         if len(found.ratings) == top_k:
             known = min(known, float(found.ratings[-1]))
         proven = known <= cutoff or cutoff == last

@@ -13,6 +13,8 @@ __all__ = ['slack_for']
 # NOTE: a cut-off that is somewhat off costs a little time only, so a coarse histogram does.
 BINS = 512
 BINS_MIN = 64
+# NOTE: slacks that only differ by rounding are ties. This lies far above the one and far below any other difference.
+RESOLUTION = 1e-12
 
 
 def slack_for(slacks: Sequence[NDArray[np.float64]], aim: float) -> float:
@@ -35,11 +37,9 @@ def slack_for(slacks: Sequence[NDArray[np.float64]], aim: float) -> float:
     """
     if sum(math.log(len(slack)) for slack in slacks) <= math.log(aim):
         return math.inf
-    largest = sum(float(slack.max()) for slack in slacks)
-    while True:
+    total = largest = sum(float(slack.max()) for slack in slacks)
+    while largest > RESOLUTION * total:
         width = largest / BINS
-        if width < np.finfo(np.float64).tiny:
-            return 0.0
         counts = np.ones(1)
         for slack in slacks:
             places = np.rint(slack[slack <= largest] / width).astype(np.int64)
@@ -48,3 +48,4 @@ def slack_for(slacks: Sequence[NDArray[np.float64]], aim: float) -> float:
         if reached >= BINS_MIN:
             return min(reached + 1, BINS) * width
         largest = (reached + 1) * width
+    return largest
