@@ -66,3 +66,7 @@ def _export(arguments: argparse.Namespace) -> str:
 def _mute_nni() -> None:
     # nni 3.0 warns of every new class in torch.nn that it does not know.
     warnings.filterwarnings('ignore', category=RuntimeWarning, module='nni')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

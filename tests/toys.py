@@ -46,7 +46,8 @@ def _conv(in_channels, out_channels, kernel, stride):
 
 
 def _layer(label, in_channels, out_channels, stride):
-    return LayerChoice({f'k{kernel}': _conv(in_channels, out_channels, kernel, stride) for kernel in (1, 3)}, label=label)
+    candidates = {f'k{kernel}': _conv(in_channels, out_channels, kernel, stride) for kernel in (1, 3)}
+    return LayerChoice(candidates, label=label)
 
 
 class Space(ModelSpace):
@@ -69,7 +70,7 @@ class Space(ModelSpace):
         return self.classifier(self.blocks(x).mean((2, 3)))
 
 
-def settings(work, **changes):
+def settings(work, /, **changes):
     """``classArgs`` of a whole campaign of seconds; ``changes`` are merged into its sections."""
     base = {
         'work': str(work),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
@@ -49,7 +50,7 @@ class WorkFolder:
         Raises
         ------
         WorkFolderError
-            If the folder belongs to other settings (says what differs), or holds something else.
+            If the folder belongs to other settings (says what differs), holds something else, or cannot be written.
         """
         wanted = {'version': VERSION, 'settings': _without_work(to_plain(settings)), 'search_space': dict(definition)}
         wanted = json.loads(json.dumps(wanted))
@@ -61,6 +62,10 @@ class WorkFolder:
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise WorkFolderError(f'work: expected a new or empty folder or a work folder, got {self.root}, which holds '
                                   'something else; name another')
+        existing = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise WorkFolderError(f'work: {self.root} cannot be written, because {existing} '
+                                  f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
         return wanted
 
     def claim(self, settings: Settings, definition: Mapping[str, Any]) -> None:

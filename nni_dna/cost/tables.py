@@ -105,8 +105,11 @@ def _dry_runs(space: ModelSpace, chain: Chain,
             def hook(module: nn.Module, inputs: tuple, output: torch.Tensor, name: str = watched) -> None:
                 seen[name] = (tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))
             handles.append(network.get_submodule(watched).register_forward_hook(hook))
+        handles += [layer.register_forward_hook(_check_stride) for layer in network.modules() if hasattr(layer, 'stride')]
         try:
             network.eval()(torch.zeros(1, *image_shape))
+        except SpaceError:
+            raise
         except Exception as error:
             raise SpaceError(f'the model space cannot run on images of shape {image_shape}: {type(error).__name__}: {error}; '
                              'change data.image_size, or the strides of the space') from error
@@ -124,6 +127,15 @@ def _dry_runs(space: ModelSpace, chain: Chain,
                              "must be the attribute 'stem' of the model space")
         runs.append([seen[block.module] for block in chain.blocks])
     return runs
+
+
+def _check_stride(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+    """Refuse a stride over fewer pixels than its step: it would silently do nothing."""
+    strides = layer.stride if isinstance(layer.stride, tuple) else (layer.stride,)
+    sizes = inputs[0].shape[2:]
+    if any(isinstance(stride, int) and stride > size for stride, size in zip(strides * len(sizes), sizes)):
+        raise SpaceError(f'data.image_size: the images are too small for the strides of the space: a layer of stride '
+                         f'{max(strides)} is left with {"x".join(map(str, sizes))} pixels; raise data.image_size')
 
 
 def _border_shapes(chain: Chain, runs: list) -> tuple[tuple, tuple]:

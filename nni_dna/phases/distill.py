@@ -60,13 +60,13 @@ def _name(setup: Setup, key: CellKey) -> str:
 
 def _supernets(setup: Setup, task: Task) -> dict[CellKey, CellSupernet]:
     wanted = task.details
+    shapes = setup.costs.input_shapes, setup.costs.output_shapes, setup.teacher_shapes
     supernets = {}
     for b, c, block, cell in setup.chain.cells():
         if wanted['block'] in (block.name, 'all') and wanted['cell'] in (cell.name, 'all'):
-            # A seed per cell: its weights do not depend on which cells train beside it.
+            # A seed per cell, and nothing random after it but the cell: its weights do not depend on its neighbours.
             seed_all(setup.settings.seed + 1000 * b + c)
-            supernets[b, c] = cell_supernet(DNAMutator(), setup.build_space(), setup.chain, b, c, setup.costs.input_shapes,
-                                            setup.costs.output_shapes, setup.teacher_shapes)
+            supernets[b, c] = cell_supernet(DNAMutator(), setup.build_space(), setup.chain, b, c, *shapes)
     return supernets
 
 

@@ -1,4 +1,4 @@
-"""Lower bounds on what a combination of paths can reach, and the multipliers that make them tight.
+"""Lower bounds on what a combination of paths can reach.
 
 The search of Li et al., "Blockwisely Supervised Neural Architecture Search with Knowledge Distillation", CVPR 2020,
 section 3.4, minimises ``sum_i lambda_i * L_val(alpha_i)`` subject to ``cost(alpha) <= limit``. For any ``mu >= 0``
@@ -72,8 +72,8 @@ def threshold(chain: Chain, weights: Weights, cutoff: float) -> float:
     scale = weights.rating * chain.largest_ratings() + float(weights.costs @ np.abs(chain.limits))
     for costs in (*(link.costs for link in chain.links), chain.tail):
         scale += float(weights.costs @ np.abs(costs).max(axis=tuple(range(1, costs.ndim)), initial=0.0))
-    slack = ROUNDING * (len(chain.links) + 1) * (len(chain.limits) + 2) * scale
-    return weights.rating * cutoff + float(weights.costs @ chain.limits) + slack
+    tolerance = ROUNDING * (len(chain.links) + 1) * (len(chain.limits) + 2) * scale
+    return weights.rating * cutoff + float(weights.costs @ chain.limits) + tolerance
 
 
 def remaining(chain: Chain, weights: Weights) -> list[NDArray[np.float64]]:

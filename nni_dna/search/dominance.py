@@ -34,7 +34,7 @@ def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], border
     Parameters
     ----------
     ratings
-        Shape ``(M,)``; smaller is better.
+        Shape ``(M,)``, M at least 1; smaller is better.
     costs
         Shape ``(C, M)``; smaller is better.
     borders

@@ -40,11 +40,11 @@ class SearchResult:
     cutoff
         That cut-off: a rating, infinite if all combinations were considered.
     bound
-        A lower bound on the best rating, from the Lagrangian relaxation.
+        A lower bound, up to rounding, on the best rating, from the Lagrangian relaxation.
     rounds
         How many cut-offs were tried.
     expanded
-        How many partial combinations were made, over all rounds.
+        How many partial combinations were made on the way, over all rounds.
     """
 
     solutions: tuple[Solution, ...]

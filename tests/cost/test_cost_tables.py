@@ -54,7 +54,6 @@ def test_every_architecture_of_the_toy_space_has_the_cost_of_its_network(toy):
         assert tables.total(chain, paths) == counted(toy, chain, paths, (3, 16, 16))
 
 
-@pytest.mark.slow
 def test_random_architectures_of_the_digits_space_have_the_cost_of_their_network(digits):
     chain = read_chain(digits)
     tables = cost_tables(digits, chain, (3, 32, 32))
@@ -197,7 +196,8 @@ class ScaledBetween(Around):
 class SwappedBlocks(Around):
     def __init__(self):
         super().__init__()
-        self.blocks[1] = nn.Sequential(LayerChoice([MutableConv2d(3, 3, 3, 2, 1), MutableConv2d(3, 3, 3, 2, 1)], label='b'))
+        self.blocks[1] = nn.Sequential(LayerChoice(
+            [MutableConv2d(3, 3, 3, 2, 1), MutableConv2d(3, 3, 3, 2, 1)], label='b'))
 
     def forward(self, x):
         return self.blocks[0](self.blocks[1](x))
@@ -208,6 +208,12 @@ class UnusedBlock(Around):
         return self.blocks[0](x)
 
 
+class UnusedStem(Around):
+    def __init__(self):
+        super().__init__()
+        self.stem = MutableConv2d(3, 3, 1, stride=2)
+
+
 @pytest.mark.parametrize('make, size, message', [
     (lambda: Around(padding=0), 4, r'cannot run on images of shape \(3, 4, 4\): RuntimeError.*data.image_size'),
     (EntryBefore, 8, r"block1: its input has shape \(3, 4, 4\) but the image has \(3, 8, 8\).*attribute 'stem'"),
@@ -216,7 +222,9 @@ class UnusedBlock(Around):
     (UnusedBlock, 8, 'block2: the block never ran'),
     # BUG (reported): what keeps the shape goes unnoticed, and the student is distilled without it.
     (ScaledBetween, 8, 'block2: .*nothing may run between'),
-], ids=['image too small', 'no stem', 'pool between', 'swapped', 'unused', 'scaled between'])
+    # BUG (reported): a stem that never runs goes unnoticed, and block 1 is distilled behind it.
+    (UnusedStem, 8, 'stem'),
+], ids=['image too small', 'no stem', 'pool between', 'swapped', 'unused block', 'scaled between', 'unused stem'])
 def test_a_space_whose_blocks_do_not_run_one_after_another_is_refused(make, size, message):
     space = on_meta(make)
     with pytest.raises(SpaceError, match=message):
@@ -227,4 +235,28 @@ def test_the_same_space_without_anything_around_is_accepted():
     space = on_meta(Around)
     chain = read_chain(space)
     # two 3x3 convolutions of width 3 on 4x4 pixels, and the 1x1 convolution that never runs
-    assert cost_tables(space, chain, (3, 4, 4)).total(chain, (0, 1)) == Cost(2 * (3 * 3 * 9 + 3) + 12, 2 * 16 * 3 * 3 * 9)
+    expected = Cost(2 * (3 * 3 * 9 + 3) + 12, 2 * 16 * 3 * 3 * 9)
+    assert cost_tables(space, chain, (3, 4, 4)).total(chain, (0, 1)) == expected
+
+
+class SideBranch(ModelSpace):
+    """Something outside the blocks that has the width of block 1, with another block behind that."""
+
+    def __init__(self):
+        super().__init__()
+        width = MutableExpression({'x': 4, 'y': 6}.__getitem__, 'width({})', [nni.choice('cell', ['x', 'y'])])
+        self.blocks = nn.Sequential(
+            LayerChoice({'x': nn.Sequential(MutableConv2d(3, 4, 1)), 'y': nn.Sequential(MutableConv2d(3, 6, 1))},
+                        label='cell'),
+            nn.Sequential(MutableConv2d(width, 8, 1)))
+        self.side = MutableConv2d(8, width, 1)
+
+    def forward(self, x):
+        return self.side(self.blocks(x))
+
+
+def test_what_is_outside_the_blocks_and_depends_on_an_earlier_block_is_refused():
+    # BUG (reported): its cost is that of block 1's first cell for all architectures.
+    space = on_meta(SideBranch)
+    with pytest.raises(SpaceError, match="'cell'"):
+        cost_tables(space, read_chain(space), (3, 8, 8))

@@ -41,7 +41,8 @@ def test_a_module_that_runs_twice_counts_twice_in_multiply_adds_and_once_in_para
 
 @pytest.mark.parametrize('name, weights', [
     ('resnet18', models.ResNet18_Weights.IMAGENET1K_V1), ('resnet50', models.ResNet50_Weights.IMAGENET1K_V1),
-    ('mobilenet_v2', models.MobileNet_V2_Weights.IMAGENET1K_V1), ('mnasnet1_0', models.MNASNet1_0_Weights.IMAGENET1K_V1),
+    ('mobilenet_v2', models.MobileNet_V2_Weights.IMAGENET1K_V1),
+    ('mnasnet1_0', models.MNASNet1_0_Weights.IMAGENET1K_V1),
     ('efficientnet_b0', models.EfficientNet_B0_Weights.IMAGENET1K_V1),
     ('shufflenet_v2_x1_0', models.ShuffleNet_V2_X1_0_Weights.IMAGENET1K_V1)])
 def test_known_networks_cost_what_torchvision_publishes(name, weights):

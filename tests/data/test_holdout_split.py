@@ -35,5 +35,5 @@ def test_every_image_of_a_class_is_held_out_equally_often():
 
 @pytest.mark.parametrize('per_class', [5, 6])
 def test_a_class_must_keep_an_image_to_train_on(per_class):
-    with pytest.raises(DataError, match=f'holdout_per_class: expected fewer than the 5 images of class 2, got {per_class}'):
+    with pytest.raises(DataError, match=f'fewer than the 5 images of class 2, got {per_class}; lower data.holdout'):
         split_holdout(LABELS, per_class, seed=0)

@@ -57,7 +57,8 @@ def test_the_digits_are_the_1797_of_scikit_learn_each_in_one_split():
     assert len(task.train) + len(task.test) == 1797
     assert len(task.test) == 360
     assert task.num_classes == 10
-    originals = {(image.round().astype(int).tobytes(), int(label)) for image, label in zip(*load_digits(return_X_y=True))}
+    originals = {(image.round().astype(int).tobytes(), int(label))
+                 for image, label in zip(*load_digits(return_X_y=True))}
     loaded = [(np.rint(image[0].numpy() / (255 / 16)).astype(int).tobytes(), label)
               for dataset in (task.train, task.test) for image, label in (dataset[i] for i in range(len(dataset)))]
     assert len(loaded) == 1797 and set(loaded) == originals

@@ -96,7 +96,8 @@ class PreActivation(ModelSpace):
         super().__init__()
         self.blocks = nn.Sequential(LayerChoice({name: nn.Sequential(LayerChoice([
             nn.Sequential(nn.SiLU(inplace=True), MutableConv2d(3, 4, 3, 2, 1)),
-            nn.Sequential(nn.SiLU(inplace=True), MutableConv2d(3, 4, 1, 2))], label=name)) for name in 'xy'}, label='cell'))
+            nn.Sequential(nn.SiLU(inplace=True), MutableConv2d(3, 4, 1, 2))], label=name)) for name in 'xy'},
+            label='cell'))
 
     def forward(self, x):
         return self.blocks(x)
@@ -185,7 +186,8 @@ def test_the_reported_loss_is_the_mean_of_the_epochs_steps(teacher):
     reports, steps = [], []
     module = BlockwiseDistillation(teacher, supernets, DistillSettings(), 0, reports.append)
     for epoch in range(2):
-        steps.append([module.training_step((toy_images(8)[0] * (1 + epoch + step), None), step).item() for step in range(3)])
+        batches = [toy_images(8)[0] * (1 + epoch + step) for step in range(3)]
+        steps.append([module.training_step((images, None), step).item() for step, images in enumerate(batches)])
         module.on_train_epoch_end()
     assert [report[1, 0] for report in reports] == pytest.approx([np.mean(epoch) for epoch in steps], rel=1e-6)
 

@@ -12,7 +12,8 @@ def test_the_loss_is_the_mean_squared_difference_over_all_elements(shape):
     rng = np.random.default_rng(0)
     student, teacher = rng.normal(size=shape), rng.normal(2, 3, size=shape)
     expected = ((teacher - student) ** 2).sum() / np.prod(shape)
-    assert distillation_loss(torch.from_numpy(student), torch.from_numpy(teacher)).item() == pytest.approx(expected, rel=1e-12)
+    loss = distillation_loss(torch.from_numpy(student), torch.from_numpy(teacher))
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_gradient_pulls_the_student_to_the_teacher():

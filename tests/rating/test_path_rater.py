@@ -96,9 +96,9 @@ def supernets(teacher):
     return found
 
 
-# BUG (reported): most tests below fail for one reason. A MutableBatchNorm2d becomes NNI's MixedBatchNorm2d, which reads its
-# momentum from its constructor's arguments; the rater sets the attribute, so that calibration moves the running statistics
-# by a tenth only and a path is rated with a mixture of training's and of other paths' statistics.
+# BUG (reported): most tests below fail for one reason. A MutableBatchNorm2d becomes NNI's MixedBatchNorm2d, which reads
+# its momentum from its constructor's arguments; the rater sets the attribute, so that calibration moves the running
+# statistics by a tenth only and a path is rated with a mixture of training's and of other paths' statistics.
 
 @pytest.mark.parametrize('key', TOY_CELLS)
 def test_every_path_of_the_toy_space_is_rated_as_by_a_plain_pass_of_its_own(supernets, maps, key):
@@ -142,7 +142,8 @@ def test_ratings_do_not_depend_on_the_statistics_from_training(supernets, maps, 
 
 def test_ratings_depend_on_the_calibration_images(supernets, maps):
     calibration, held_out = task_of(maps, 1)
-    assert rate(supernets[1, 0], calibration, held_out) != pytest.approx(rate(supernets[1, 0], calibration * 2, held_out))
+    ratings = rate(supernets[1, 0], calibration, held_out)
+    assert ratings != pytest.approx(rate(supernets[1, 0], calibration * 2, held_out), rel=1e-3)
 
 
 def test_a_path_is_rated_the_same_wherever_it_stands_in_the_order(supernets, maps):
@@ -180,7 +181,8 @@ def test_a_rating_counts_all_images_that_were_added(supernets, maps):
     rater.calibrate(calibration)
     for _ in range(3):
         rater.add(features, target)
-    assert rater.ratings().tolist() == pytest.approx(rate(supernets[0, 1], calibration, [(features, target)]), rel=1e-12)
+    once = rate(supernets[0, 1], calibration, [(features, target)])
+    assert rater.ratings().tolist() == pytest.approx(once, rel=1e-12)
 
 
 def test_rating_leaves_weights_momenta_and_evaluation_mode(supernets, maps):
@@ -191,7 +193,8 @@ def test_rating_leaves_weights_momenta_and_evaluation_mode(supernets, maps):
             part.momentum = momenta[name] = 0.01 * (number + 1)
     weights = {name: weight.clone() for name, weight in supernet.named_parameters()}
     rate(supernet, *task_of(maps, 1))
-    assert {name: part.momentum for name, part in supernet.named_modules() if isinstance(part, nn.BatchNorm2d)} == momenta
+    norms = {name: part for name, part in supernet.named_modules() if isinstance(part, nn.BatchNorm2d)}
+    assert {name: norm.momentum for name, norm in norms.items()} == momenta
     assert all(torch.equal(weight, weights[name]) for name, weight in supernet.named_parameters())
     assert not supernet.training
     assert not any(part._forward_hooks for part in supernet.modules())
@@ -211,7 +214,8 @@ def test_the_best_imitator_of_the_teacher_has_the_smallest_rating(maps):
         def __init__(self):
             super().__init__()
             self.blocks = nn.Sequential(nn.Sequential(LayerChoice({
-                f'k{kernel}': nn.Sequential(MutableConv2d(3, 8, kernel, 2, kernel // 2), MutableBatchNorm2d(8), nn.ReLU())
+                f'k{kernel}': nn.Sequential(MutableConv2d(3, 8, kernel, 2, kernel // 2), MutableBatchNorm2d(8),
+                                            nn.ReLU())
                 for kernel in (1, 3)}, label='kernel')))
 
         def forward(self, x):
@@ -275,7 +279,8 @@ def test_a_width_chosen_within_a_layer_is_rated_as_by_a_plain_pass_of_its_own(od
     sliced = []
     for option, width in enumerate((2, 5)):
         conv, norm, _, last = supernet.steps[1]
-        plain = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width, momentum=1.0), nn.ReLU(), nn.Conv2d(width, 4, 1))
+        plain = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width, momentum=1.0), nn.ReLU(),
+                              nn.Conv2d(width, 4, 1))
         with torch.no_grad():
             for target_weight, weight in ((plain[0].weight, conv.weight[:width]), (plain[0].bias, conv.bias[:width]),
                                           (plain[1].weight, norm.weight[:width]), (plain[1].bias, norm.bias[:width]),
@@ -287,8 +292,8 @@ def test_a_width_chosen_within_a_layer_is_rated_as_by_a_plain_pass_of_its_own(od
 
 
 def test_a_candidate_that_works_in_place_does_not_change_the_next_ones_input(odd_task):
-    # BUG (reported): the output of a shared prefix is handed to every candidate, and one that begins with an activation in
-    # place (as pre-activation blocks do) changes it for those after it.
+    # BUG (reported): the output of a shared prefix is handed to every candidate, and one that begins with an activation
+    # in place (as pre-activation blocks do) changes it for those after it.
     supernet = odd_supernet(lambda: [nn.Sequential(nn.ReLU(inplace=True), MutableConv2d(4, 4, 1)), nn.Identity()])
     assert rate(supernet, *odd_task) == pytest.approx(plain_ratings(supernet, *odd_task), rel=1e-6)
 
@@ -297,7 +302,8 @@ def test_a_candidate_that_works_in_place_does_not_change_the_teachers_maps(odd_t
     # BUG (reported): likewise for the block's own input, where nothing stands before the first layer.
     space = Odd(lambda: [nn.Identity(), nn.Identity()])
     space.blocks[0][0] = nn.SiLU(inplace=True)
-    supernet = DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(), exit=nn.Conv2d(3, 4, 1))
+    supernet = DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(),
+                                     exit=nn.Conv2d(3, 4, 1))
     calibration, [(features, target)] = odd_task
     before = calibration.clone(), features.clone()
     rate(supernet, calibration, [(features, target)])
@@ -311,8 +317,8 @@ def test_a_batch_norm_without_statistics_of_its_own_is_rated_too(odd_task):
 
 
 def test_dropout_does_not_blur_the_statistics(odd_task):
-    # BUG (reported): calibration puts the whole supernet into training mode, dropout included, so that the statistics that
-    # a path is rated with, and thereby its rating, are drawn at random and belong to no network in evaluation mode.
+    # BUG (reported): calibration puts the whole supernet into training mode, dropout included, so that the statistics
+    # that a path is rated with, and thereby its rating, are drawn at random and belong to no network in evaluation mode.
     supernet = odd_supernet(lambda: [nn.Sequential(nn.Dropout(0.5), MutableBatchNorm2d(4)),
                                      nn.Sequential(nn.Identity(), MutableBatchNorm2d(4))])
     dropped, kept = rate(supernet, *odd_task)

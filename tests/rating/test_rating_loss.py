@@ -70,7 +70,8 @@ def test_a_rating_does_not_depend_on_the_scale_of_the_feature_map(factor):
 
 def test_a_rating_does_not_depend_on_the_mean_of_the_feature_map():
     teachers, students = batches(seed=0), batches(seed=1)
-    assert rate([s + 50 for s in students], [t + 50 for t in teachers]) == pytest.approx(rate(students, teachers), rel=1e-10)
+    moved = rate([student + 50 for student in students], [teacher + 50 for teacher in teachers])
+    assert moved == pytest.approx(rate(students, teachers), rel=1e-10)
 
 
 def test_a_student_that_knows_only_the_mean_is_rated_near_the_gaussian_constant():

@@ -45,7 +45,3 @@ def test_of_identical_candidates_the_first_stay():
 def test_ratings_closer_than_the_margin_decide_only_in_order():
     ratings, costs, borders = np.array([1.0 + 1e-15, 1.0]), np.zeros((1, 2)), np.zeros(2, dtype=np.int64)
     assert undominated(ratings, costs, borders, top_k=1, margin=1e-12).all()
-
-
-def test_nothing_stays_nothing():
-    assert undominated(np.zeros(0), np.zeros((2, 0)), np.zeros(0, dtype=np.int64), top_k=1, margin=0.0).shape == (0,)

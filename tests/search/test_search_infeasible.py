@@ -51,9 +51,9 @@ def test_the_cheapest_totals_respect_the_border_states_at_full_size():
 def test_the_edge_of_what_is_jointly_feasible_is_exact():
     tables = random_tables(np.random.default_rng(1), blocks=4, paths=8, costs=2)
     _, _, costs = all_combinations(tables)
-    middle = np.median(costs[:, 1])
-    edge = costs[costs[:, 1] <= middle, 0].min()
+    limit = np.quantile(costs[:, 1], 0.02)
+    edge = costs[costs[:, 1] <= limit, 0].min()
     assert edge > costs[:, 0].min()
-    assert search(tables, limits=[edge, middle]).solutions[0].costs[0] == edge
+    assert search(tables, limits=[edge, limit]).solutions[0].costs[0] == edge
     with pytest.raises(InfeasibleError, match='all limits at once'):
-        search(tables, limits=[edge - 1, middle])
+        search(tables, limits=[edge - 1, limit])

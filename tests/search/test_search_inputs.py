@@ -7,9 +7,8 @@ from nni_dna.errors import SettingsError
 from nni_dna.search import BlockTable, search
 
 
-def _table(states=1, paths=2, costs=1, **changes):
-    values = {'ratings': np.zeros(paths), 'costs': np.zeros((states, paths, costs)),
-              'border': np.zeros(paths, dtype=np.int64)}
+def _table(shape=(1, 2, 1), **changes):
+    values = {'ratings': np.zeros(shape[1]), 'costs': np.zeros(shape), 'border': np.zeros(shape[1], dtype=np.int64)}
     return BlockTable(**{**values, **changes})
 
 
@@ -37,11 +36,11 @@ def test_numbers_of_other_types_are_taken_as_float64():
 
 @pytest.mark.parametrize('tables, message', [
     ([], 'at least one block'),
-    ([_table(states=2)], r'B_in = 1'),
-    ([_table(), _table(costs=2)], 'table 1 has 2'),
+    ([_table((2, 2, 1))], r'B_in = 1'),
+    ([_table(), _table((1, 2, 2))], 'table 1 has 2'),
     ([_table(border=np.array([0, 1])), _table()], 'table 1 to have costs for at least 2 border states'),
     ([_table(), _table(ratings=np.array([np.nan, np.inf]))], 'table 1 has none among its 2 paths'),
-    ([_table(paths=0)], 'table 0 has none among its 0 paths'),
+    ([_table((1, 0, 1))], 'table 0 has none among its 0 paths'),
     ([_table(ratings=np.array([0, 1e308])), _table(ratings=np.array([0, 1e308]))], 'overflow'),
 ])
 def test_tables_that_do_not_fit_each_other_are_refused(tables, message):

@@ -22,10 +22,10 @@ def minimal():
 def full():
     return {
         'work': '/elsewhere/work', 'seed': 7, 'retries': 0, 'threads': 2,
-        'data': {'name': 'imagefolder', 'root': 'images', 'args': {'allow_empty': True}, 'image_size': 64, 'batch_size': 8,
-                 'holdout_per_class': 3, 'augment': 'imagenet', 'mean': [0, 0.5, 1], 'std': [0.25], 'workers': 2},
-        'teacher': {'name': 'toys.Teacher', 'args': {'width': 3}, 'stages': ['a', 'b.c'], 'weights': 'weights/teacher.pt',
-                    'epochs': 4, 'lr': 1},
+        'data': {'name': 'imagefolder', 'root': 'images', 'args': {'allow_empty': True}, 'image_size': 64,
+                 'batch_size': 8, 'holdout_per_class': 3, 'augment': 'imagenet', 'mean': [0, 0.5, 1], 'std': [0.25], 'workers': 2},
+        'teacher': {'name': 'toys.Teacher', 'args': {'width': 3}, 'stages': ['a', 'b.c'],
+                    'weights': 'weights/teacher.pt', 'epochs': 4, 'lr': 1},
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
         'rate': {'calibration_images': 10},
@@ -67,8 +67,8 @@ def test_the_full_example_of_this_test_names_every_setting_there_is():
 
 def test_the_defaults_of_the_distillation_are_the_papers():
     distill = read_settings(minimal(), BASE).distill
-    assert (distill.epochs, distill.lr_first, distill.lr, distill.lr_decay, distill.weight_decay) == (20, 0.002, 0.005, 0.9, 1e-4)
-    assert distill.tasks == 'cell'
+    assert dataclasses.asdict(distill) == {'tasks': 'cell', 'epochs': 20, 'lr_first': 0.002, 'lr': 0.005, 'lr_decay': 0.9,
+                                           'weight_decay': 1e-4}
 
 
 def test_what_is_left_out_has_its_default():
@@ -82,8 +82,8 @@ def test_what_is_left_out_has_its_default():
 
 @pytest.mark.parametrize('place, expects', [
     ('work', 'a path'), ('data', 'a mapping'), ('teacher', 'a mapping'), ('space', 'a mapping'), ('data.name', 'text'),
-    ('data.image_size', 'a whole number of at least 1'), ('teacher.name', 'text'), ('teacher.stages', 'a list of names'),
-    ('space.name', 'text')])
+    ('data.image_size', 'a whole number of at least 1'), ('teacher.name', 'text'),
+    ('teacher.stages', 'a list of names'), ('space.name', 'text')])
 def test_a_missing_setting_is_named_with_what_is_expected(place, expects):
     raw = minimal()
     *sections, name = place.split('.')
@@ -96,8 +96,10 @@ def test_a_missing_setting_is_named_with_what_is_expected(place, expects):
 
 
 @pytest.mark.parametrize('place, nearest', [
-    ('wrok', 'nearest known: work'), ('retry', 'nearest known: retries'), ('data.imagesize', 'nearest known: image_size'),
-    ('data.batch', 'nearest known: batch_size'), ('teacher.stage', 'nearest known: stages'), ('space.arg', 'nearest known: args'),
+    ('wrok', 'nearest known: work'), ('retry', 'nearest known: retries'),
+    ('data.imagesize', 'nearest known: image_size'),
+    ('data.batch', 'nearest known: batch_size'), ('teacher.stage', 'nearest known: stages'),
+    ('space.arg', 'nearest known: args'),
     ('distill.lr_frist', 'nearest known: lr_first'), ('rate.calibration', 'nearest known: calibration_images'),
     ('search.max_param', 'nearest known: max_params'), ('search.topk', 'nearest known: top_k'),
     ('retrain.epoch', 'nearest known: epochs'), ('retrain.zzz', 'known: recipe, epochs')])
@@ -137,7 +139,8 @@ NAN, INF = float('nan'), float('inf')
 
 
 @pytest.mark.parametrize('place, value, expects', [
-    *((place, value, 'a whole number of at least 1') for place in COUNTS for value in (0, -1, 1.5, 2.0, '3', True, [1])),
+    *((place, value, 'a whole number of at least 1')
+      for place in COUNTS for value in (0, -1, 1.5, 2.0, '3', True, [1])),
     *((place, value, 'a whole number') for place in NATURALS for value in (-1, 0.5, '0', False, True, None)),
     ('seed', 2**32, 'a whole number from 0 to 4294967295'),
     *((place, value, 'a number above 0') for place in POSITIVES for value in (0, -0.1, '0.1', True, NAN, INF, [0.1])),
@@ -146,11 +149,13 @@ NAN, INF = float('nan'), float('inf')
       for place in LIMITS for value in (0, -1, '0', '-3M', 'many', '', True, NAN, INF, [1])),
     *((place, value, 'text') for place in TEXTS for value in ('', 3, None, True, ['digits'])),
     *((place, value, 'a mapping') for place in MAPPINGS for value in (None, [], 'a=1', 3)),
-    *((place, value, 'a list of') for place in COLOURS for value in ([], 0.5, '0.5', None, [True], ['0.5'], [0.5, None, 1])),
+    *((place, value, 'a list of')
+      for place in COLOURS for value in ([], 0.5, '0.5', None, [True], ['0.5'], [0.5, None, 1])),
     *((place, value, 'a path') for place in ('work', 'data.root') for value in ('', 3, True, ['work'])),
     ('work', None, 'a path'),
     *(('teacher.stages', value, 'a list of names') for value in ([], 'layer1', None, [1], ['layer1', ''], [None], {})),
-    *(('data.augment', value, 'one of none, crop, crop_flip, imagenet') for value in ('flip', '', None, True, 0, ['crop'])),
+    *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
+      for value in ('flip', '', None, True, 0, ['crop'])),
     *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
     # BUG (reported): a mean or deviation that is not finite is taken, and all images become NaN.
     *((place, value, 'a list of') for place in COLOURS for value in ([NAN], [INF], [0.5, NAN, 0.5])),
@@ -178,9 +183,10 @@ def test_a_deviation_of_zero_is_refused(value):
     *((place, value) for place in POSITIVES for value in (1, 1e-9, 10)),
     *((place, value) for place in FRACTIONS for value in (0, 1, 0.5)),
     *((place, value) for place in LIMITS for value in (1, 0.5, 4.2e6)),
-    *((place, None) for place in ('data.root', 'threads', *LIMITS, 'retrain.epochs', 'retrain.lr', 'retrain.weight_decay')),
+    *((place, None) for place in ('data.root', 'threads', *LIMITS, 'retrain.epochs', 'retrain.lr')),
     *((place, [0.5]) for place in COLOURS), *((place, [1, 2, 3]) for place in COLOURS),
-    *((place, {}) for place in MAPPINGS), *(('data.augment', value) for value in ('none', 'crop', 'crop_flip', 'imagenet')),
+    *((place, {}) for place in MAPPINGS),
+    *(('data.augment', value) for value in ('none', 'crop', 'crop_flip', 'imagenet')),
     ('distill.tasks', 'joint')], ids=str)
 def test_a_value_at_the_edge_of_what_is_allowed_is_taken(place, value):
     found = read_settings(changed(place, value), BASE)

@@ -71,7 +71,8 @@ def test_a_definition_in_another_order_gives_the_order_of_the_model_space(toy):
     reordered = {label: {**spec, '_value': spec['_value'][::-1]}
                  for label, spec in reversed(to_definition(toy).items())}
     assert restrict(toy, reordered) == toy
-    assert [cell.name for cell in restrict(toy, listed(cell=['deep', 'shallow'])).blocks[0].cells] == ['shallow', 'deep']
+    turned = restrict(toy, listed(cell=['deep', 'shallow']))
+    assert [cell.name for cell in turned.blocks[0].cells] == ['shallow', 'deep']
 
 
 def test_a_restricted_chain_writes_the_definition_that_made_it(toy):

@@ -79,7 +79,7 @@ def test_an_unknown_stage_names_the_nearest(stages, message):
 
 
 def test_a_stage_that_gives_no_feature_map_is_refused(images):
-    with pytest.raises(TeacherError, match=r"expected module 'fc' to give a feature map .*got \(2, 5\); name an earlier"):
+    with pytest.raises(TeacherError, match=r"module 'fc' to give a feature map .*got \(2, 5\); name an earlier"):
         StagedTeacher(resnet(), ['layer1', 'fc'])(images)
 
 

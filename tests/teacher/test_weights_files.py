@@ -89,7 +89,7 @@ class Code:
 def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path, write, name):
     proof = tmp_path / 'proof'
     write(Code(str(proof)), tmp_path / name)
-    with pytest.raises(WeightsError, match=f'teacher.weights: .*{name} cannot be read as weights only .*never executed'):
+    with pytest.raises(WeightsError, match=f'weights: .*{name} cannot be read as weights only .*never executed'):
         load_weights(network(), tmp_path / name, 'teacher.weights')
     assert not proof.exists()
 
@@ -123,7 +123,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize('state, message', [
-    (lambda: network(5).state_dict(), r'6 of another shape \(first: 0.weight \(5, 3, 3, 3\) instead of \(4, 3, 3, 3\)\)'),
+    (lambda: network(5).state_dict(), r'6 of another shape \(first: 0.weight \(5, 3, 3, 3\) instead of \(4, 3'),
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3)).state_dict(), r'5 weights missing \(first: 1.weight\)'),
     (lambda: {**network().state_dict(), 'extra': torch.zeros(1)}, r'1 unknown weights \(first: extra\)'),
     (lambda: {f'module.{name}': tensor for name, tensor in network().state_dict().items()},

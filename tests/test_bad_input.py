@@ -1,0 +1,163 @@
+"""Bad input: one clear error before anything starts or is written, through the command line that users check with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import toys
+import yaml
+
+from nni_dna.cli import main
+
+TESTS = Path(toys.__file__).parent
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    """Write a config, run ``nni-dna check`` on it, and return (exit code, stdout, stderr)."""
+    def run(search_space=None, config=None, **changes):
+        whole = {'searchSpace': search_space or {}, 'trialConcurrency': 1, 'trialCommand': 'python -m nni_dna.trial',
+                 'trainingService': {'platform': 'local'},
+                 'tuner': {'className': 'nni_dna.DNAAdvisor', 'codeDirectory': str(TESTS),
+                           'classArgs': toys.settings(tmp_path / 'work', **changes)}, **(config or {})}
+        file = tmp_path / 'config.yml'
+        file.write_text(yaml.safe_dump(whole))
+        code = main(['check', str(file)])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+    return run
+
+
+def test_a_good_config_passes_and_writes_nothing(check, tmp_path):
+    code, out, _ = check()
+    assert code == 0
+    assert '24 architectures' in out and '6 trials' in out
+    assert not (tmp_path / 'work').exists()
+
+
+@pytest.mark.parametrize(['changes', 'message'], [
+    pytest.param({'teacher': None}, 'teacher: this setting is missing', id='missing section'),
+    pytest.param({'data': {'image_size': 'big'}}, 'data.image_size: expected a whole number of at least 1, got \'big\'', id='type'),
+    pytest.param({'distil': {}}, 'distil: unknown setting; nearest known: distill', id='unknown key'),
+    pytest.param({'distill': {'epoch': 3}}, 'distill.epoch: unknown setting; nearest known: epochs', id='unknown nested key'),
+    pytest.param({'distill': 3}, 'distill: expected a mapping, got 3', id='section is no mapping'),
+    pytest.param({'search': {'max_params': 10}}, 'the cheapest possible is', id='limit nobody can meet'),
+    pytest.param({'search': {'max_params': 0}}, 'search.max_params: expected a number above 0', id='limit of 0'),
+    pytest.param({'search': {'max_madds': '-3M'}}, 'search.max_madds: expected a number above 0', id='negative limit'),
+    pytest.param({'search': {'top_k': 0}}, 'search.top_k: expected a whole number of at least 1', id='top_k of 0'),
+    pytest.param({'teacher': {'name': 'resnet19'}}, 'nearest known: resnet18', id='unknown teacher'),
+    pytest.param({'teacher': {'name': 'toys.Teecher'}}, "teacher.name: module 'toys' has no 'Teecher'", id='teacher not in module'),
+    pytest.param({'teacher': {'args': {'depth': 3}}}, 'teacher.args: building', id='wrong teacher argument'),
+    pytest.param({'data': {'name': 'cifar11'}}, 'nearest known: cifar10', id='unknown dataset'),
+    pytest.param({'data': {'name': 'nothing.there'}}, "data.name: cannot import module 'nothing'", id='dataset not importable'),
+    pytest.param({'data': {'name': 'imagefolder', 'root': 'nowhere'}}, 'data.root: expected an existing folder', id='data folder'),
+    pytest.param({'data': {'name': 'cifar10'}}, 'data.root: expected the folder', id='no data folder'),
+    pytest.param({'data': {'holdout_per_class': 16}}, 'data.holdout_per_class: expected fewer than the 16', id='hold out all'),
+    pytest.param({'space': {'name': 'dgits'}}, 'nearest known: digits', id='unknown space'),
+    pytest.param({'space': {'name': 'toys.Teacher'}}, 'space.name: expected', id='space is no ModelSpace'),
+    pytest.param({'space': {'args': {'layers': 3}}}, 'space.args: building', id='wrong space argument'),
+    pytest.param({'teacher': {'stages': ['stage1', 'stage3']}}, "no module 'stage3'; nearest known: stage", id='no such stage'),
+    pytest.param({'teacher': {'stages': ['stage1']}}, 'expected one stage for each of the 2 blocks', id='too few stages'),
+    pytest.param({'teacher': {'stages': ['stage2', 'stage2']}}, 'block1 (cell shallow) gives 8x8 pixels but', id='resolution'),
+    pytest.param({'teacher': {'stages': ['stage1', 'classifier']}}, 'to give a feature map', id='stage without a map'),
+    pytest.param({'data': {'image_size': 2}}, 'the images are too small for the strides', id='image too small'),
+    pytest.param({'retrain': {'recipe': 'quickly'}}, 'nearest known: quick', id='unknown recipe'),
+    pytest.param({'teacher': {'weights': 'missing.pt'}}, 'which is missing', id='weights missing'),
+    pytest.param({'threads': 0}, 'threads: expected a whole number of at least 1', id='no threads'),
+    pytest.param({'seed': -1}, 'seed: expected a whole number from 0', id='negative seed'),
+    pytest.param({'work': __file__}, 'work: expected a new or empty folder', id='work folder is a file'),
+    pytest.param({'work': __file__ + '/work'}, 'cannot be written', id='work folder not writable'),
+    pytest.param({'work': str(TESTS)}, 'which holds something else', id='work folder of something else'),
+])
+def test_a_bad_setting_gives_one_error_that_names_it(check, tmp_path, changes, message):
+    before = sorted(TESTS.iterdir())
+    code, _, err = check(**changes)
+    assert code == 1
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / 'work').exists()
+    assert sorted(TESTS.iterdir()) == before
+
+
+@pytest.mark.parametrize(['space', 'message'], [
+    ({'cel': {'_type': 'choice', '_value': ['deep']}}, "no label 'cel'; nearest known: cell"),
+    ({'cell': {'_type': 'choice', '_value': ['dep']}}, "no value 'dep'; nearest known: deep"),
+    ({'cell': {'_type': 'uniform', '_value': [0, 1]}}, '"_type": "choice"'),
+    ({'cell': {'_type': 'choice', '_value': []}}, 'at least one value'),
+    ({'cell': 'deep'}, '"_type": "choice"'),
+])
+def test_a_bad_search_space_gives_one_error_that_names_the_label(check, space, message):
+    code, _, err = check(search_space=space)
+    assert code == 1
+    assert message in err
+
+
+def test_a_search_space_that_drops_candidates_shrinks_the_search(check):
+    _, out, _ = check(search_space={'cell': {'_type': 'choice', '_value': ['shallow']}})
+    assert '8 architectures' in out
+
+
+@pytest.mark.parametrize(['text', 'message'], [
+    ('- a\n- b\n', 'to hold a mapping, got list'),
+    ('a: [', 'no valid YAML'),
+    ('trialConcurrency: 1\n', 'tuner.classArgs: expected a mapping'),
+    ('tuner: {classArgs: !!python/object/apply:os.getcwd []}\n', 'no valid YAML'),
+])
+def test_a_file_that_is_no_config_gives_one_error(tmp_path, capsys, text, message):
+    file = tmp_path / 'config.yml'
+    file.write_text(text)
+    assert main(['check', str(file)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_search_space_file_that_is_missing_is_named(check):
+    code, _, err = check(config={'searchSpaceFile': 'nowhere.json'})
+    assert code == 1
+    assert 'searchSpaceFile' in err and 'nowhere.json' in err
+
+
+def test_a_highest_number_of_trials_below_what_is_needed_is_refused(check):
+    code, _, err = check(config={'maxTrialNumber': 3})
+    assert code == 1
+    assert 'maxTrialNumber: expected at least the 6 trials' in err
+
+
+class _Bomb:
+    def __reduce__(self):
+        return os.mkdir, (os.environ['NNI_DNA_BOMB'],)
+
+
+def test_weights_of_every_wrong_kind_give_one_error_and_run_no_code(check, tmp_path, monkeypatch):
+    monkeypatch.setenv('NNI_DNA_BOMB', str(tmp_path / 'exploded'))
+    good = tmp_path / 'good.pt'
+    torch.save(toys.Teacher().state_dict(), good)
+    (tmp_path / 'truncated.pt').write_bytes(good.read_bytes()[:500])
+    (tmp_path / 'truncated.safetensors').write_bytes(b'\x10\0\0\0')
+    torch.save(toys.Teacher(width=4).state_dict(), tmp_path / 'other.pt')
+    torch.save({'weights': _Bomb()}, tmp_path / 'bomb.pt')
+    torch.save([1, 2], tmp_path / 'list.pt')
+    for name, message in [('truncated.pt', 'cannot be read as weights only'), ('other.pt', 'belongs to another network'),
+                          ('truncated.safetensors', 'cannot be read as weights only'),
+                          ('bomb.pt', 'cannot be read as weights only'), ('list.pt', 'to hold a state_dict')]:
+        code, _, err = check(teacher={'weights': str(tmp_path / name)})
+        assert code == 1
+        assert message in err and name in err
+    assert not (tmp_path / 'exploded').exists()
+    assert check(teacher={'weights': str(good)})[0] == 0
+
+
+def test_the_command_exits_with_1_and_prints_no_traceback(tmp_path):
+    done = subprocess.run([sys.executable, '-m', 'nni_dna.cli', 'check', str(tmp_path / 'none.yml')], capture_output=True,
+                          text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith('SettingsError: ') and 'Traceback' not in done.stderr
+
+
+def test_importing_the_package_and_asking_for_help_import_no_torch():
+    code = 'import sys, nni_dna, nni_dna.cli, nni_dna.show; sys.exit("torch" in sys.modules or "nni" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0
