@@ -318,7 +318,7 @@ def test_a_batch_norm_without_statistics_of_its_own_is_rated_too(odd_task):
 
 def test_dropout_does_not_blur_the_statistics(odd_task):
     # BUG (reported): calibration puts the whole supernet into training mode, dropout included, so that the statistics
-    # that a path is rated with, and thereby its rating, are drawn at random and belong to no network in evaluation mode.
+    # that a path is rated with, and thereby its rating, are drawn at random and fit no network in evaluation.
     supernet = odd_supernet(lambda: [nn.Sequential(nn.Dropout(0.5), MutableBatchNorm2d(4)),
                                      nn.Sequential(nn.Identity(), MutableBatchNorm2d(4))])
     dropped, kept = rate(supernet, *odd_task)

@@ -23,7 +23,8 @@ def full():
     return {
         'work': '/elsewhere/work', 'seed': 7, 'retries': 0, 'threads': 2,
         'data': {'name': 'imagefolder', 'root': 'images', 'args': {'allow_empty': True}, 'image_size': 64,
-                 'batch_size': 8, 'holdout_per_class': 3, 'augment': 'imagenet', 'mean': [0, 0.5, 1], 'std': [0.25], 'workers': 2},
+                 'batch_size': 8, 'holdout_per_class': 3, 'augment': 'imagenet', 'mean': [0, 0.5, 1], 'std': [0.25],
+                 'workers': 2},
         'teacher': {'name': 'toys.Teacher', 'args': {'width': 3}, 'stages': ['a', 'b.c'],
                     'weights': 'weights/teacher.pt', 'epochs': 4, 'lr': 1},
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}},
@@ -67,8 +68,8 @@ def test_the_full_example_of_this_test_names_every_setting_there_is():
 
 def test_the_defaults_of_the_distillation_are_the_papers():
     distill = read_settings(minimal(), BASE).distill
-    assert dataclasses.asdict(distill) == {'tasks': 'cell', 'epochs': 20, 'lr_first': 0.002, 'lr': 0.005, 'lr_decay': 0.9,
-                                           'weight_decay': 1e-4}
+    assert dataclasses.asdict(distill) == {
+        'tasks': 'cell', 'epochs': 20, 'lr_first': 0.002, 'lr': 0.005, 'lr_decay': 0.9, 'weight_decay': 1e-4}
 
 
 def test_what_is_left_out_has_its_default():

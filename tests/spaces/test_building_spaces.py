@@ -92,7 +92,7 @@ def test_a_module_that_gives_a_plain_network_is_refused(user_module):
 
 
 def test_a_constructor_that_fails_says_how(user_module):
-    with pytest.raises(SpaceError, match="space.args: .*Failing' with {'width': 8} failed: RuntimeError: no room for 8"):
+    with pytest.raises(SpaceError, match="args: .*Failing' with {'width': 8} failed: RuntimeError: no room for 8"):
         build_space(f'{user_module}.Failing', {'width': 8}, num_classes=4)
 
 

@@ -186,7 +186,7 @@ def test_kernels_chosen_within_a_layer_are_the_centres_of_one_kernel():
 
 
 def test_a_layer_with_a_choice_of_its_own_beside_the_border_width_takes_that_width():
-    # BUG (reported): only modules that depend on nothing but the block before are given its width; in this one NNI draws
+    # BUG (reported): only modules that depend on nothing but the block before are given its width; here NNI draws
     # a width at random for each step, and the supernet breaks where it draws the other one.
     space = Kernels()
     supernet = bare(space, read_chain(space), 1, 0)
