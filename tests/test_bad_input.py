@@ -42,7 +42,7 @@ def test_a_good_config_passes_and_writes_nothing(check, tmp_path):
 
 @pytest.mark.parametrize(['changes', 'message'], [
     pytest.param({'teacher': None}, 'teacher: this setting is missing', id='missing section'),
-    pytest.param({'data': {'image_size': 'big'}}, 'data.image_size: expected a whole number of at least 1, got \'big\'', id='type'),
+    pytest.param({'data': {'image_size': 'big'}}, 'data.image_size: expected a whole number of at least 1', id='type'),
     pytest.param({'distil': {}}, 'distil: unknown setting; nearest known: distill', id='unknown key'),
     pytest.param({'distill': {'epoch': 3}}, 'distill.epoch: unknown setting; nearest known: epochs', id='unknown nested key'),
     pytest.param({'distill': 3}, 'distill: expected a mapping, got 3', id='section is no mapping'),
@@ -51,11 +51,11 @@ def test_a_good_config_passes_and_writes_nothing(check, tmp_path):
     pytest.param({'search': {'max_madds': '-3M'}}, 'search.max_madds: expected a number above 0', id='negative limit'),
     pytest.param({'search': {'top_k': 0}}, 'search.top_k: expected a whole number of at least 1', id='top_k of 0'),
     pytest.param({'teacher': {'name': 'resnet19'}}, 'nearest known: resnet18', id='unknown teacher'),
-    pytest.param({'teacher': {'name': 'toys.Teecher'}}, "teacher.name: module 'toys' has no 'Teecher'", id='teacher not in module'),
+    pytest.param({'teacher': {'name': 'toys.Teecher'}}, "teacher.name: module 'toys' has no 'Teecher'", id='no such teacher'),
     pytest.param({'teacher': {'args': {'depth': 3}}}, 'teacher.args: building', id='wrong teacher argument'),
     pytest.param({'data': {'name': 'cifar11'}}, 'nearest known: cifar10', id='unknown dataset'),
     pytest.param({'data': {'name': 'nothing.there'}}, "data.name: cannot import module 'nothing'", id='dataset not importable'),
-    pytest.param({'data': {'name': 'imagefolder', 'root': 'nowhere'}}, 'data.root: expected an existing folder', id='data folder'),
+    pytest.param({'data': {'name': 'imagefolder', 'root': 'nowhere'}}, 'expected an existing folder', id='data folder'),
     pytest.param({'data': {'name': 'cifar10'}}, 'data.root: expected the folder', id='no data folder'),
     pytest.param({'data': {'holdout_per_class': 16}}, 'data.holdout_per_class: expected fewer than the 16', id='hold out all'),
     pytest.param({'space': {'name': 'dgits'}}, 'nearest known: digits', id='unknown space'),
