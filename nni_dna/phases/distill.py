@@ -15,7 +15,7 @@ from ..rating import PathRater, save_ratings
 from ..supernet import CellSupernet, DNAMutator, cell_supernet
 from ..teacher import StagedTeacher
 from ..weights import save_weights
-from .running import Outcome, Report
+from .outcome import Outcome, Report
 from .teacher import trained_teacher
 
 __all__ = ['distill', 'cell_folder']

@@ -12,7 +12,7 @@ from ..retrain import accuracy, recipe_from, train_classifier
 from ..spaces import Architecture
 from ..spaces.freezing import freeze
 from ..weights import save_weights
-from .running import Outcome, Report
+from .outcome import Outcome, Report
 
 __all__ = ['retrain', 'train_architecture']
 

@@ -10,7 +10,7 @@ from ..campaign.work import WorkFolder
 from ..retrain import Recipe, accuracy, train_classifier
 from ..teacher import build_network
 from ..weights import save_weights
-from .running import Outcome, Report
+from .outcome import Outcome, Report
 
 __all__ = ['train_teacher', 'trained_teacher']
 
