@@ -56,6 +56,7 @@ def import_object(path: str, option: str) -> Any:
 
 def with_num_classes(factory: Callable, args: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
     """The arguments of a factory, with the task's number of classes added where it takes one and none is given."""
-    parameters = inspect.signature(factory).parameters
+    # NNI wraps the constructors of its modules; the signature that the user wrote is kept here.
+    parameters = inspect.signature(getattr(factory, '_init_wrapped', factory)).parameters
     takes_it = 'num_classes' in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {'num_classes': num_classes, **args} if takes_it else dict(args)

@@ -16,7 +16,7 @@ __all__ = ['load_weights', 'save_weights']
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write a module's weights as safetensors; the file appears whole or not at all."""
     from safetensors.torch import save
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in module.state_dict().items()}
     write_atomically(path, save(state))
 
 

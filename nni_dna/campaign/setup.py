@@ -16,7 +16,7 @@ from ..retrain import recipe_from
 from ..settings import Settings
 from ..spaces import Chain, build_space, read_chain, restrict
 from ..supernet import match_stages
-from ..teacher import StagedTeacher, build_network, ready_teacher
+from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
 from .ranking import check_limits
 
 __all__ = ['Setup']
@@ -93,6 +93,9 @@ class Setup:
         """
         recipe_from(self.settings.retrain)
         match_stages(self.chain, self.costs.output_shapes, self.settings.teacher.stages, self.teacher_shapes)
-        if self.settings.teacher.weights != 'train':
+        if self.settings.teacher.weights == 'train':
+            classes = self.data.task.num_classes
+            check_classifier(build_network(self.settings.teacher, classes), classes, self.data.image_shape)
+        else:
             self.teacher(None)
         check_limits(self.chain, self.costs, self.settings.search)

@@ -56,7 +56,7 @@ def count(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[Cost, tuple[
 
     def hook(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
         nonlocal madds
-        madds += _layer_madds(layer, output)
+        madds += _layer_madds(layer, inputs[0], output)
 
     handles = [layer.register_forward_hook(hook) for layer in module.modules()
                if isinstance(layer, (_ConvNd, nn.Linear))]
@@ -71,8 +71,10 @@ def count(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[Cost, tuple[
     return Cost(sum(p.numel() for p in module.parameters()), madds), tuple(output.shape[1:])
 
 
-def _layer_madds(layer: nn.Module, output: torch.Tensor) -> int:
+def _layer_madds(layer: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
     if isinstance(layer, nn.Linear):
         return output.numel() * layer.in_features
     assert isinstance(layer, _ConvNd)
+    if layer.transposed:  # every input pixel meets the whole kernel
+        return x.numel() * (layer.out_channels // layer.groups) * math.prod(layer.kernel_size)
     return output.numel() * (layer.in_channels // layer.groups) * math.prod(layer.kernel_size)

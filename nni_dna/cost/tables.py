@@ -6,7 +6,7 @@ layer, candidate and incoming width gives the cost of all paths: about a hundred
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SpaceError
-from ..spaces.chain import Architecture, Block, Cell, Chain
+from ..spaces.chain import Cell, Chain
 from ..spaces.freezing import freeze
+from .borders import dry_run
 from .counter import COSTS, Cost, count
 
 __all__ = ['CostTables', 'cost_tables']
@@ -71,8 +72,11 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
         If a network of the space cannot run on images of this size, or its blocks do not run one after another.
     """
     with torch.device('meta'):
-        shapes = _dry_runs(space, chain, image_shape)
-        inputs, outputs = _border_shapes(chain, shapes)
+        # Cells 0, 1, ... of all blocks together: every cell runs, and every one is the last block's.
+        sampled = [_cells(chain, index) for index in range(max(len(block.cells) for block in chain.blocks))]
+        runs = [dry_run(space, chain, image_shape, paths) for paths in sampled]
+        outputs = tuple(tuple(runs[c][b][1] for c in range(len(block.cells))) for b, block in enumerate(chain.blocks))
+        inputs = ((runs[0][0][0],), *outputs[:-1])
         tables = []
         for b, block in enumerate(chain.blocks):
             module = space.get_submodule(block.module)
@@ -80,75 +84,14 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
             by_border = [np.concatenate([_path_costs(module, cell, border, inputs[b][i]) for cell in block.cells])
                          for i, border in enumerate(before)]
             tables.append(np.stack(by_border))
-        rest = _rest(space, chain, image_shape, tables)
-    return CostTables(blocks=tuple(tables), rest=rest, input_shapes=inputs, output_shapes=outputs)
+        nothing = np.zeros((len(chain.blocks[-1].cells), len(COSTS)), dtype=np.int64)
+        found = CostTables(blocks=tuple(tables), rest=nothing, input_shapes=inputs, output_shapes=outputs)
+        return replace(found, rest=_rest(space, chain, image_shape, found, sampled))
 
 
-def _first_paths(chain: Chain, index: int) -> Architecture:
-    """An architecture that takes cell number ``index`` (or the last) of each block, and the first option of each layer."""
-    sample: Architecture = {}
-    for block in chain.blocks:
-        sample.update(block.cells[min(index, len(block.cells) - 1)].architecture(0))
-    return sample
-
-
-def _dry_runs(space: ModelSpace, chain: Chain,
-              image_shape: tuple[int, int, int]) -> list[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
-    """The input and output shape of each block for cells 0, 1, ... taken together in all blocks."""
-    runs = []
-    for index in range(max(len(block.cells) for block in chain.blocks)):
-        sample = _first_paths(chain, index)
-        network = freeze(space, sample)
-        seen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        handles = []
-        for watched in (*filter(None, [chain.stem]), *(block.module for block in chain.blocks)):
-            def hook(module: nn.Module, inputs: tuple, output: torch.Tensor, name: str = watched) -> None:
-                seen[name] = (tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))
-            handles.append(network.get_submodule(watched).register_forward_hook(hook))
-        handles += [layer.register_forward_hook(_check_stride) for layer in network.modules() if hasattr(layer, 'stride')]
-        try:
-            network.eval()(torch.zeros(1, *image_shape))
-        except SpaceError:
-            raise
-        except Exception as error:
-            raise SpaceError(f'the model space cannot run on images of shape {image_shape}: {type(error).__name__}: {error}; '
-                             'change data.image_size, or the strides of the space') from error
-        finally:
-            for handle in handles:
-                handle.remove()
-        missing = [block.name for block in chain.blocks if block.module not in seen]
-        if missing:
-            raise SpaceError(f'{missing[0]}: the block never ran in a forward pass; blocks must run one after another')
-        first = chain.blocks[0].module
-        given = seen[chain.stem][1] if chain.stem in seen else image_shape
-        if seen[first][0] != given:
-            raise SpaceError(f'block1: its input has shape {seen[first][0]} but '
-                             f'{"the stem gives" if chain.stem else "the image has"} {given}; what runs before the blocks '
-                             "must be the attribute 'stem' of the model space")
-        runs.append([seen[block.module] for block in chain.blocks])
-    return runs
-
-
-def _check_stride(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-    """Refuse a stride over fewer pixels than its step: it would silently do nothing."""
-    strides = layer.stride if isinstance(layer.stride, tuple) else (layer.stride,)
-    sizes = inputs[0].shape[2:]
-    if any(isinstance(stride, int) and stride > size for stride, size in zip(strides * len(sizes), sizes)):
-        raise SpaceError(f'data.image_size: the images are too small for the strides of the space: a layer of stride '
-                         f'{max(strides)} is left with {"x".join(map(str, sizes))} pixels; raise data.image_size')
-
-
-def _border_shapes(chain: Chain, runs: list) -> tuple[tuple, tuple]:
-    outputs = tuple(tuple(runs[c][b][1] for c in range(len(block.cells))) for b, block in enumerate(chain.blocks))
-    inputs: list[tuple] = [(runs[0][0][0],)]
-    for b in range(1, len(chain.blocks)):
-        for c in range(len(runs)):
-            before = outputs[b - 1][min(c, len(outputs[b - 1]) - 1)]
-            if runs[c][b][0] != before:
-                raise SpaceError(f'{chain.blocks[b].name}: its input has shape {runs[c][b][0]} but the block before gives '
-                                 f'{before}; nothing may run between the blocks')
-        inputs.append(outputs[b - 1])
-    return tuple(inputs), outputs
+def _cells(chain: Chain, index: int) -> tuple[int, ...]:
+    """The first path of cell number ``index`` (or the last) of each block."""
+    return tuple(sum(cell.paths for cell in block.cells[:min(index, len(block.cells) - 1)]) for block in chain.blocks)
 
 
 def _path_costs(module: nn.Module, cell: Cell, border: dict[str, Any], input_shape: tuple[int, ...]) -> np.ndarray:
@@ -166,18 +109,16 @@ def _path_costs(module: nn.Module, cell: Cell, border: dict[str, Any], input_sha
     return total
 
 
-def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], tables: list[np.ndarray]) -> np.ndarray:
+def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], blocks: CostTables,
+          sampled: list[tuple[int, ...]]) -> np.ndarray:
     """What is outside the blocks, by the last block's cell: the whole network less its blocks."""
-    rows = []
-    first = CostTables(blocks=tuple(tables), rest=np.zeros((len(chain.blocks[-1].cells), len(COSTS)), dtype=np.int64),
-                       input_shapes=(), output_shapes=())
-    for index in range(len(chain.blocks[-1].cells)):
-        paths = (0,) * (len(chain.blocks) - 1) + (_first_path(chain.blocks[-1], index),)
+    rest: dict[int, Cost] = {}
+    first = _cells(chain, 0)
+    for paths in [*(first[:-1] + paths[-1:] for paths in sampled), *sampled]:
         whole, _ = count(freeze(space, chain.architecture(paths)), image_shape)
-        outside = whole - first.total(chain, paths)
-        rows.append((outside.params, outside.madds))
-    return np.array(rows, dtype=np.int64)
-
-
-def _first_path(block: Block, cell: int) -> int:
-    return sum(other.paths for other in block.cells[:cell])
+        outside, cell = whole - blocks.total(chain, paths), chain.blocks[-1].locate(paths[-1])[0]
+        if rest.setdefault(cell, outside) != outside:
+            labels = ', '.join(repr(label) for block in chain.blocks[:-1] for label in block.cells[0].choice)
+            raise SpaceError(f'what is outside the blocks costs differently for another choice of {labels}: it may depend on the '
+                             'last block only; move it into a block')
+    return np.array([(rest[cell].params, rest[cell].madds) for cell in sorted(rest)], dtype=np.int64)

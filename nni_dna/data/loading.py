@@ -119,7 +119,9 @@ class ImageData:
         return self._loader(self._plain(self.task.test), shuffle=False)
 
     def _loader(self, dataset: Dataset, *, shuffle: bool) -> DataLoader:
-        return DataLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle,
+        size = len(dataset)  # type: ignore[arg-type]
+        lonely = size > 1 and size % self.settings.batch_size == 1  # BatchNorm cannot train on a last batch of one image
+        return DataLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle, drop_last=shuffle and lonely,
                           generator=torch.Generator().manual_seed(self.seed), num_workers=self.settings.workers,
                           persistent_workers=self.settings.workers > 0, pin_memory=torch.cuda.is_available())
 

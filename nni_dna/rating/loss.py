@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ..errors import TeacherError
+
 __all__ = ['RatingSums', 'TargetSpread']
 
 
@@ -62,5 +64,13 @@ class RatingSums:
         -------
         torch.Tensor
             (paths,) float64, smaller is better. A path whose output is not finite has a rating that is not finite.
+
+        Raises
+        ------
+        TeacherError
+            If the teacher's feature map is constant or not finite, so that nothing can be rated by it.
         """
+        if not 0 < spread.sigma < float('inf'):
+            raise TeacherError(f'teacher.stages: expected a feature map that varies over the held-out images, got a standard '
+                               f'deviation of {spread.sigma}; check the teacher\'s weights')
         return self._absolute / (spread.count * spread.sigma)

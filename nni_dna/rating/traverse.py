@@ -34,7 +34,9 @@ class PathRater:
 
     def __init__(self, supernet: CellSupernet):
         self._supernet = supernet
-        self._norms = [[part for part in step.modules() if isinstance(part, _BatchNorm)] for step in supernet.steps]
+        # One without running statistics uses those of the batch at hand; there is nothing to keep.
+        self._norms = [[part for part in step.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+                       for step in supernet.steps]
         self._statistics: dict[tuple[int, ...], _Statistics] = {}
         self._sums = RatingSums(math.prod(supernet.radix))
         self._spread = TargetSpread()
@@ -48,17 +50,15 @@ class PathRater:
         features
             The block's input for some training images (images, channels, height, width).
         """
-        momenta = [(norm, norm.momentum) for norms in self._norms for norm in norms]
-        for norm, _ in momenta:
-            norm.momentum = 1.0  # the running statistics become those of the batch
-        self._supernet.train()
+        self._supernet.eval()  # no dropout: it would blur the statistics
+        norms = [norm for step in self._norms for norm in step]
+        momenta = [_set_momentum(norm.train(), 1.0) for norm in norms]  # the statistics become those of the images at hand
         try:
             for _ in self._walk(features, (), self._run_and_keep):
                 pass
         finally:
-            for norm, momentum in momenta:
-                norm.momentum = momentum
-            self._supernet.eval()
+            for norm, momentum in zip(norms, momenta):
+                _set_momentum(norm.eval(), momentum)
 
     @torch.no_grad()
     def add(self, features: torch.Tensor, target: torch.Tensor) -> None:
@@ -87,7 +87,9 @@ class PathRater:
             yield x
             return
         for option in range(self._supernet.radix[step]):
-            yield from self._walk(run(step, option, x, (*prefix, option)), (*prefix, option), run)
+            # A candidate that works in place must not change what the next one gets.
+            output = run(step, option, x.clone(), (*prefix, option))
+            yield from self._walk(output, (*prefix, option), run)
 
     def _run_and_keep(self, step: int, option: int, x: torch.Tensor, prefix: tuple[int, ...]) -> torch.Tensor:
         ran: list[nn.Module] = []
@@ -106,3 +108,13 @@ class PathRater:
             norm.running_mean.copy_(mean)  # type: ignore[union-attr]
             norm.running_var.copy_(variance)  # type: ignore[union-attr]
         return self._supernet.run_step(step, option, x)
+
+
+def _set_momentum(norm: _BatchNorm, momentum: float | None) -> float | None:
+    """Set a BatchNorm's momentum and return what it was. NNI's MixedBatchNorm2d keeps it among its arguments."""
+    arguments = getattr(norm, 'init_arguments', None)
+    if arguments is not None:
+        before, arguments['momentum'] = arguments['momentum'], momentum
+    else:
+        before, norm.momentum = norm.momentum, momentum
+    return before

@@ -39,14 +39,21 @@ class ClassifierTraining(pl.LightningModule):
         self.report = report
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.accuracy = MulticlassAccuracy(num_classes, average='micro')
+        self.register_buffer('_sum', torch.zeros(()), persistent=False)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
         images, labels = batch
         logits = self.network(images)
         self.accuracy.update(logits, labels)
-        return self.loss(logits, labels)
+        loss = self.loss(logits, labels)
+        self._sum += loss.detach()
+        return loss
 
     def on_train_epoch_end(self) -> None:
+        if not torch.isfinite(self._sum):
+            raise FloatingPointError(f'the loss became {self._sum.item()}; lower retrain.lr (teacher.lr for the teacher), or '
+                                     'check the data')
+        self._sum.zero_()
         self.report(self.accuracy.compute().item())
         self.accuracy.reset()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 __all__ = ['parse_quantity']
@@ -31,7 +32,7 @@ def parse_quantity(value: Any) -> float:
         match = _NUMBER.fullmatch(value)
         if match is None:
             raise ValueError(f'{value!r} is no number such as 4.2M')
-        value = float(match[1]) * _SUFFIXES[match[2]]
+        value = float(Decimal(match[1]) * _SUFFIXES[match[2]])  # 2.01M is 2010000, which float('2.01') * 10**6 is not
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f'{value!r} is no finite number')
     return float(value)

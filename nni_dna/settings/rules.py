@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ POSITIVE = Rule('a number above 0', And(_NUMBER, lambda x: 0 < x < float('inf'),
 FRACTION = Rule('a number from 0 to 1', And(_NUMBER, lambda x: 0 <= x <= 1, Use(float)))
 SEED = Rule('a whole number from 0 to 4294967295', And(_WHOLE, lambda x: 0 <= x < 2**32))
 LIMIT = Rule('a number above 0, such as 4.2M', And(Use(parse_quantity), lambda x: x > 0))
-RGB = Rule('a list of one number per channel', And([_NUMBER], len))
+RGB = Rule('a list of one number per channel', And([And(_NUMBER, math.isfinite)], len))
 
 
 def one_of(*values: str) -> Rule:

@@ -81,9 +81,12 @@ class DNASpace(ModelSpace):
 def _block(name: str, table: Mapping, in_width: Width,
            candidates: Sequence[tuple[int, int]]) -> tuple[nn.Module, Width]:
     """Build one block; return it with the width that it hands on."""
-    if set(table) != {'stride', 'cells'} or not table['cells']:
-        raise SpaceError(f"{name}: expected a mapping with 'stride' and a non-empty list of 'cells', got {dict(table)!r}; "
+    if not isinstance(table, Mapping) or set(table) != {'stride', 'cells'} or not isinstance(table['cells'], Sequence) \
+            or isinstance(table['cells'], str) or not table['cells']:
+        raise SpaceError(f"{name}: expected a mapping with 'stride' and a non-empty list of 'cells', got {table!r}; "
                          "write for example {stride: 2, cells: [2x24, 3x24]}")
+    if not isinstance(table['stride'], int) or table['stride'] < 1:
+        raise SpaceError(f"{name}: expected a stride that is a whole number of at least 1, got {table['stride']!r}")
     cells: dict[str, nn.Module] = {}
     widths: dict[str, int] = {}
     for cell in table['cells']:
@@ -91,8 +94,10 @@ def _block(name: str, table: Mapping, in_width: Width,
         if match is None:
             raise SpaceError(f'{name}: expected a cell written LAYERSxWIDTH, such as 3x24, got {cell!r}')
         depth, width = int(match[1]), int(match[2])
+        if cell in cells:
+            raise SpaceError(f'{name}: expected different cells, got {cell} twice')
         with label_scope(str(cell)):
-            cells[str(cell)] = _cell(depth, in_width, width, int(table['stride']), candidates)
+            cells[str(cell)] = _cell(depth, in_width, width, table['stride'], candidates)
         widths[str(cell)] = width
     if len(cells) == 1:
         return next(iter(cells.values())), next(iter(widths.values()))

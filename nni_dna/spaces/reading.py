@@ -60,7 +60,7 @@ def read_chain(space: ModelSpace) -> Chain:
     read: list[Block] = []
     owner: dict[str, str] = {}
     border: set[str] = set()
-    for number, (key, module) in enumerate(blocks.named_children(), start=1):
+    for number, (key, module) in enumerate(blocks._modules.items(), start=1):
         name = f'block{number}'
         own: dict[str, str] = {}
         cells = _cells(name, module, border, own)
@@ -82,20 +82,27 @@ def _cells(name: str, module: nn.Module, border: set[str], own: dict[str, str]) 
     """The cells of a block; adds the labels that the block owns to ``own``."""
     if isinstance(module, LayerChoice):
         own[module.label] = name
-        if not all(isinstance(cell, nn.Sequential) for cell in module):
-            raise SpaceError(f'{name}: expected every cell of the LayerChoice {module.label!r} to be a Sequential of '
-                             'layers; wrap it in nn.Sequential')
+        for value in module.names:
+            if not _is_plain_sequential(module[value]):
+                raise SpaceError(f'{name}: expected cell {value!r} of the LayerChoice {module.label!r} to be a plain Sequential '
+                                 f'of layers, got {type(module[value]).__name__}; wrap it in nn.Sequential')
         return tuple(Cell(name=str(value), choice={module.label: value},
                           layers=_layers(f'{name}/{value}', module[value], border, own)) for value in module.names)
-    if isinstance(module, nn.Sequential):
+    if _is_plain_sequential(module):
         return (Cell(name='only', choice={}, layers=_layers(name, module, border, own)),)
-    raise SpaceError(f'{name}: expected a Sequential of layers or a LayerChoice among such cells, '
-                     f'got {type(module).__name__}')
+    raise SpaceError(f'{name}: expected a plain Sequential of layers or a LayerChoice among such cells, '
+                     f'got {type(module).__name__}; wrap it in nn.Sequential')
+
+
+def _is_plain_sequential(module: nn.Module) -> bool:
+    """Whether a module does nothing but run its children one after another."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
 def _layers(place: str, cell: nn.Module, border: set[str], own: dict[str, str]) -> tuple[Layer, ...]:
     layers = []
-    for key, module in cell.named_children():
+    for key, module in cell._modules.items():  # all of them: named_children() leaves out a module that comes again
+        assert module is not None
         here = f'{place}/{key}'
         choices: dict[str, list[Any]] = {}
         for label, mutable in labels_of(module).items():

@@ -69,6 +69,9 @@ class CellSupernet(nn.Module):
         path
             One option per layer.
         """
+        if len(path) != len(self.steps) - 2:
+            raise ValueError(f'expected one option for each of {len(self.steps) - 2} layers, got {len(path)}')
+        x = x.clone()  # the input is shared by cells, and a first layer may work in place
         for step, option in enumerate((0, *path, 0)):
             x = self.run_step(step, option, x)
         return x

@@ -25,12 +25,13 @@ class _Holder(ModelSpace):
 
 
 def _fix_border(module: nn.Module, border: Mapping[str, Any]) -> None:
-    """Give modules whose width depends only on the block before the width that ``border`` decides, in place.
+    """Make plain modules, in place, of those without a choice of their own: their width is what ``border`` decides.
 
-    NNI's hooks could do it too, but NNI warns of every module that a hook replaces by a plain one.
+    NNI would make supermodules of them all, which are slower and slice their weights at every step. Its hooks could do this
+    too, but NNI warns of every module that a hook replaces by a plain one.
     """
     for name, child in module.named_children():
-        if isinstance(child, ParametrizedModule) and labels_of(child) and set(labels_of(child)) <= set(border):
+        if isinstance(child, ParametrizedModule) and set(labels_of(child)) <= set(border):
             setattr(module, name, child.freeze(dict(border)))
         else:
             _fix_border(child, border)
@@ -81,7 +82,10 @@ class DNAMutator:
         # The first layer is built for the last cell of the block before; `entry` gives it that width.
         border = chain.blocks[block - 1].cells[-1].choice if block else {}
         holder = _Holder(part)
+        if hasattr(space, 'extra_oneshot_hooks'):  # where NNI's own strategies look for a model space's hooks
+            holder.extra_oneshot_hooks = space.extra_oneshot_hooks
         _fix_border(holder, border)
         RandomOneShot(mutation_hooks=self.mutation_hooks).mutate_model(holder)
         layers = [holder.part.get_submodule(layer.name) for layer in own.cells[cell].layers]
-        return CellSupernet(entry, layers, [layer.options for layer in own.cells[cell].layers], exit)
+        options = [[{**border, **option} for option in layer.options] for layer in own.cells[cell].layers]
+        return CellSupernet(entry, layers, options, exit)

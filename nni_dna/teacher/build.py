@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import nn
 from torchvision import models
 
@@ -12,7 +13,7 @@ from ..imports import import_object, is_import_path, with_num_classes
 from ..settings.sections import TeacherSettings
 from ..weights import load_weights
 
-__all__ = ['build_network', 'load_pretrained', 'ready_teacher']
+__all__ = ['build_network', 'check_classifier', 'load_pretrained', 'ready_teacher']
 
 
 def build_network(settings: TeacherSettings, num_classes: int) -> nn.Module:
@@ -48,6 +49,37 @@ def build_network(settings: TeacherSettings, num_classes: int) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise TeacherError(f'teacher.name: expected {settings.name!r} to build an nn.Module, got {type(network).__name__}')
     return network
+
+
+@torch.no_grad()
+def check_classifier(network: nn.Module, num_classes: int, image_shape: tuple[int, ...]) -> None:
+    """See that a network can be trained on the task.
+
+    Parameters
+    ----------
+    network
+        The teacher with random weights.
+    num_classes
+        Of the task.
+    image_shape
+        (channels, height, width).
+
+    Raises
+    ------
+    TeacherError
+        If in training mode it does not give a value for every class.
+    """
+    try:
+        output = network.train()(torch.zeros(2, *image_shape))
+    except Exception as error:
+        raise TeacherError(f'teacher.weights: the teacher cannot be trained on images of shape {image_shape}: '
+                           f'{type(error).__name__}: {error}; raise data.image_size, or give a weights file') from error
+    finally:
+        network.eval()
+    if not isinstance(output, torch.Tensor) or output.shape != (2, num_classes):
+        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise TeacherError(f'teacher.name: to be trained, the teacher must give (batch, {num_classes}) in training mode, got '
+                           f'{got}; change teacher.args (num_classes, aux_logits), or give a weights file')
 
 
 def load_pretrained(settings: TeacherSettings) -> nn.Module:

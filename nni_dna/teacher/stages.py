@@ -27,7 +27,7 @@ class StagedTeacher(nn.Module):
     Raises
     ------
     TeacherError
-        If there is no such submodule.
+        If there is no such submodule, or one is named twice.
     """
 
     def __init__(self, network: nn.Module, stages: Sequence[str]):
@@ -38,6 +38,8 @@ class StagedTeacher(nn.Module):
                 candidates = [name for name, module in network.named_children()] + \
                     [name for name in modules if name.count('.') == 1]
                 raise TeacherError(f'teacher.stages: the teacher has no module {stage!r}; {nearest(stage, candidates)}')
+        if len(set(stages)) < len(stages):
+            raise TeacherError(f'teacher.stages: expected different modules, got {", ".join(stages)}')
         self.network = network.eval().requires_grad_(False)
         self.stages = list(stages)
         self._seen: dict[str, Any] = {}
@@ -72,7 +74,7 @@ class StagedTeacher(nn.Module):
         Raises
         ------
         TeacherError
-            If a stage did not run, gave no feature map, or one that a later module changed in place.
+            If a stage did not run or not in its turn, gave no feature map, or one that a later module changed in place.
         """
         self._seen.clear()
         self.network(images)
@@ -80,6 +82,9 @@ class StagedTeacher(nn.Module):
         if missing:
             raise TeacherError(f'teacher.stages: module {missing[0]!r} does not run in the teacher\'s forward pass; '
                                'name a module that does')
+        if list(self._seen) != self.stages:
+            raise TeacherError('teacher.stages: expected the stages in the order in which they run '
+                               f'({", ".join(self._seen)}), got {", ".join(self.stages)}')
         maps = [self._seen[stage] for stage in self.stages]
         self._seen.clear()
         for stage, value in zip(self.stages, maps):

@@ -220,9 +220,7 @@ class UnusedStem(Around):
     (PoolBetween, 8, r'block2: its input has shape \(3, 4, 4\) but the block before gives \(3, 8, 8\)'),
     (SwappedBlocks, 8, r'block1: its input has shape \(3, 4, 4\)'),
     (UnusedBlock, 8, 'block2: the block never ran'),
-    # BUG (reported): what keeps the shape goes unnoticed, and the student is distilled without it.
     (ScaledBetween, 8, 'block2: .*nothing may run between'),
-    # BUG (reported): a stem that never runs goes unnoticed, and block 1 is distilled behind it.
     (UnusedStem, 8, 'stem'),
 ], ids=['image too small', 'no stem', 'pool between', 'swapped', 'unused block', 'scaled between', 'unused stem'])
 def test_a_space_whose_blocks_do_not_run_one_after_another_is_refused(make, size, message):
@@ -256,7 +254,6 @@ class SideBranch(ModelSpace):
 
 
 def test_what_is_outside_the_blocks_and_depends_on_an_earlier_block_is_refused():
-    # BUG (reported): its cost is that of block 1's first cell for all architectures.
     space = on_meta(SideBranch)
     with pytest.raises(SpaceError, match="'cell'"):
         cost_tables(space, read_chain(space), (3, 8, 8))

@@ -24,7 +24,6 @@ from nni_dna.spaces.freezing import freeze
     (lambda: nn.BatchNorm2d(6), (6, 3, 3), 12, 0, (6, 3, 3)),
     (lambda: nn.BatchNorm2d(6, affine=False), (6, 3, 3), 0, 0, (6, 3, 3)),
     (lambda: nn.Sequential(nn.ReLU(), nn.Dropout(), nn.AdaptiveAvgPool2d(1)), (6, 3, 3), 0, 0, (6, 1, 1)),
-    # BUG (reported): a transposed convolution is counted as if each output took all of the kernel.
     (lambda: nn.ConvTranspose2d(3, 5, 2, 2), (3, 4, 4), 3 * 5 * 4 + 5, 16 * 3 * 5 * 4, (5, 8, 8)),
 ], ids=['conv', 'conv without bias', 'depthwise', 'grouped', 'dilated', 'conv1d', 'linear', 'linear on tokens',
         'batch norm', 'batch norm without weights', 'no weights', 'transposed conv'])

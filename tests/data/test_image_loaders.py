@@ -133,8 +133,6 @@ def test_a_task_with_too_few_images_to_hold_out_is_refused():
 
 
 def test_no_batch_holds_a_single_training_image():
-    # BUG (reported): 33 training images in batches of 16 leave one, which BatchNorm refuses in training mode where the
-    # feature map is one pixel, at the end of the first epoch.
     data = make_data(holdout_per_class=9)
     assert len(data.distillation().dataset) == TRAIN - 9 * CLASSES == 33
     assert min(len(labels) for _, labels in data.distillation()) > 1

@@ -104,8 +104,6 @@ class PreActivation(ModelSpace):
 
 
 def test_a_cell_that_works_in_place_does_not_change_the_images_of_the_next(teacher):
-    # BUG (reported): without a stem the images themselves are handed to every cell of block 1, one after another; the
-    # backward pass of the first then fails, or the next is trained on other images.
     def make():
         space, found = PreActivation(), {}
         for cell in range(2):

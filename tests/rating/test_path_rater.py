@@ -96,10 +96,6 @@ def supernets(teacher):
     return found
 
 
-# BUG (reported): most tests below fail for one reason. A MutableBatchNorm2d becomes NNI's MixedBatchNorm2d, which reads
-# its momentum from its constructor's arguments; the rater sets the attribute, so that calibration moves the running
-# statistics by a tenth only and a path is rated with a mixture of training's and of other paths' statistics.
-
 @pytest.mark.parametrize('key', TOY_CELLS)
 def test_every_path_of_the_toy_space_is_rated_as_by_a_plain_pass_of_its_own(supernets, maps, key):
     calibration, held_out = task_of(maps, key[0])
@@ -292,14 +288,11 @@ def test_a_width_chosen_within_a_layer_is_rated_as_by_a_plain_pass_of_its_own(od
 
 
 def test_a_candidate_that_works_in_place_does_not_change_the_next_ones_input(odd_task):
-    # BUG (reported): the output of a shared prefix is handed to every candidate, and one that begins with an activation
-    # in place (as pre-activation blocks do) changes it for those after it.
     supernet = odd_supernet(lambda: [nn.Sequential(nn.ReLU(inplace=True), MutableConv2d(4, 4, 1)), nn.Identity()])
     assert rate(supernet, *odd_task) == pytest.approx(plain_ratings(supernet, *odd_task), rel=1e-6)
 
 
 def test_a_candidate_that_works_in_place_does_not_change_the_teachers_maps(odd_task):
-    # BUG (reported): likewise for the block's own input, where nothing stands before the first layer.
     space = Odd(lambda: [nn.Identity(), nn.Identity()])
     space.blocks[0][0] = nn.SiLU(inplace=True)
     supernet = DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(),
@@ -311,14 +304,11 @@ def test_a_candidate_that_works_in_place_does_not_change_the_teachers_maps(odd_t
 
 
 def test_a_batch_norm_without_statistics_of_its_own_is_rated_too(odd_task):
-    # BUG (reported): its running mean is None, which has no clone().
     supernet = odd_supernet(lambda: [MutableBatchNorm2d(4, track_running_stats=False), nn.Identity()])
     assert rate(supernet, *odd_task) == pytest.approx(plain_ratings(supernet, *odd_task), rel=1e-6)
 
 
 def test_dropout_does_not_blur_the_statistics(odd_task):
-    # BUG (reported): calibration puts the whole supernet into training mode, dropout included, so that the statistics
-    # that a path is rated with, and thereby its rating, are drawn at random and fit no network in evaluation.
     supernet = odd_supernet(lambda: [nn.Sequential(nn.Dropout(0.5), MutableBatchNorm2d(4)),
                                      nn.Sequential(nn.Identity(), MutableBatchNorm2d(4))])
     dropped, kept = rate(supernet, *odd_task)

@@ -120,8 +120,6 @@ def test_the_accuracy_is_measured_in_evaluation_mode_without_changing_the_networ
 
 
 def test_a_loss_that_is_not_a_number_ends_the_training():
-    # BUG (reported): distillation refuses it, but a teacher or a winner is trained to the end and written with NaN
-    # weights.
     images, labels = torch.full((8, 3, 16, 16), float('nan')), torch.arange(8) % 4
     batches = DataLoader(TensorDataset(images, labels), 4)
     with pytest.raises(FloatingPointError, match='loss.*nan'):

@@ -18,7 +18,6 @@ def test_a_quantity_stands_for_its_number(text, number):
 @pytest.mark.parametrize('text, number', [
     ('2.01M', 2_010_000), ('2.03k', 2030), ('4.35M', 4_350_000), ('1.07G', 1_070_000_000), ('2.07M', 2_070_000)])
 def test_a_decimal_quantity_is_exact_so_that_a_network_of_just_that_size_is_within_the_limit(text, number):
-    # BUG (reported): float('2.01') * 10**6 is 2009999.9999999998.
     assert parse_quantity(text) == number
 
 

@@ -158,7 +158,6 @@ NAN, INF = float('nan'), float('inf')
     *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
       for value in ('flip', '', None, True, 0, ['crop'])),
     *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
-    # BUG (reported): a mean or deviation that is not finite is taken, and all images become NaN.
     *((place, value, 'a list of') for place in COLOURS for value in ([NAN], [INF], [0.5, NAN, 0.5])),
 ], ids=str)
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused_where_it_stands(place, value, expects):

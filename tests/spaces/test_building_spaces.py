@@ -64,8 +64,6 @@ def test_a_function_that_makes_a_space_does_too(user_module):
 
 
 def test_a_space_that_takes_no_number_of_classes_is_not_given_one(user_module):
-    # BUG (reported): NNI wraps every ModelSpace's __init__ as __init__(*args, **kwargs), so its signature seems to take
-    # anything; the true one is the class's _init_wrapped.
     space = build_space(f'{user_module}.Untold', {}, num_classes=9)
     assert space.classifier.out_features == 7
     assert read_chain(space).architectures == 24

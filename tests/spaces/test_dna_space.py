@@ -106,7 +106,6 @@ def test_a_block_of_several_widths_sets_the_input_of_the_next():
     ({'stride': 2, 'cells': ['2x24 ']}, "got '2x24 '"),
     ({'stride': 2, 'cells': [24]}, 'got 24'),
     ({'stride': 2, 'cells': '2x24'}, 'block1: expected'),
-    # BUG (reported): these four raise a bare ValueError, or nothing at all.
     ('2x24', 'block1: expected a mapping'),
     ({'stride': 'two', 'cells': ['2x24']}, "block1: .*stride.*'two'"),
     ({'stride': 0, 'cells': ['2x24']}, 'block1: .*stride.*0'),

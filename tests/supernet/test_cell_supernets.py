@@ -186,8 +186,6 @@ def test_kernels_chosen_within_a_layer_are_the_centres_of_one_kernel():
 
 
 def test_a_layer_with_a_choice_of_its_own_beside_the_border_width_takes_that_width():
-    # BUG (reported): only modules that depend on nothing but the block before are given its width; here NNI draws
-    # a width at random for each step, and the supernet breaks where it draws the other one.
     space = Kernels()
     supernet = bare(space, read_chain(space), 1, 0)
     x = torch.randn(2, 6, 8, 8)
@@ -276,7 +274,6 @@ def test_a_mutation_hook_stands_in_for_a_choice_of_the_users_own():
 
 
 def test_a_mutation_hook_that_the_model_space_brings_is_used():
-    # BUG (reported): the hooks of the model space's extra_oneshot_hooks, which NNI's strategies use, are lost.
     space = ScaledWithItsHook()
     assert_scaled(bare(space, read_chain(space), 0, 0))
 

@@ -58,7 +58,6 @@ def test_writing_replaces_the_file_and_leaves_the_network(tmp_path):
 
 
 def test_a_network_whose_layers_share_a_weight_is_written_and_read(tmp_path):
-    # BUG (reported): safetensors refuses tensors that share memory, so such a teacher is lost after it was trained.
     def tied():
         made = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
         made[1].weight = made[0].weight
