@@ -15,7 +15,7 @@ from ..imports import import_object, is_import_path
 
 __all__ = ['ImageTask', 'load_task', 'SOURCES']
 
-_DIGITS_TEST_SHARE = 0.2
+_DIGITS_TEST_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +61,7 @@ class TensorImages(Dataset):
 
 
 def _digits(root: Path | None, args: Mapping[str, Any]) -> tuple[Dataset, Dataset]:
-    """scikit-learn's 1,797 digits of 8x8 pixels, grey made RGB; a fixed stratified fifth is the test set."""
+    """scikit-learn's 1,797 digits of 8x8 pixels, grey made RGB; a fixed stratified third is the test set."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
     bunch = load_digits()

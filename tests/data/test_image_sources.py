@@ -55,7 +55,7 @@ def image_folder(root, splits, size=(6, 5)):
 def test_the_digits_are_the_1797_of_scikit_learn_each_in_one_split():
     task = load_task('digits', None, {})
     assert len(task.train) + len(task.test) == 1797
-    assert len(task.test) == 360
+    assert len(task.test) == 599
     assert task.num_classes == 10
     originals = {(image.round().astype(int).tobytes(), int(label))
                  for image, label in zip(*load_digits(return_X_y=True))}
