@@ -28,7 +28,7 @@ __all__ = ['DNAAdvisor', 'DNAClassArgsValidator']
 
 _logger = logging.getLogger(__name__)
 
-_METRIC_WAIT = 60.0  # seconds; a trial's end can be handled before the final metric that it sent earlier
+_METRIC_WAIT = 10.0  # seconds; a trial's end can be handled before the final metric that it sent earlier
 
 
 class DNAClassArgsValidator(ClassArgsValidator):
@@ -93,10 +93,14 @@ class DNAAdvisor(MsgDispatcherBase):
         """Check everything, claim the work folder, and say that we are ready."""
         # torch comes in only now: the manager gives up on an advisor that does not connect within 10 seconds.
         from .campaign.campaign import Campaign
+        from .campaign.check import check_trial_limit
         base = config_folder()
         add_to_path(base)
         with self._lock:
-            self._campaign = Campaign(read_settings(self._class_args, base), data or {})
+            self._campaign = Campaign(read_settings(self._class_args, base), data or {}, base)
+            self._work_lock = self._campaign.work.lock()  # open for as long as we run
+            if dispatcher_env_vars.NNI_MODE != 'resume':  # where it may be the number at which we ended the experiment
+                check_trial_limit(self._campaign.setup, self._manager.experiment()['params'].get('maxTrialNumber'))
             self._assigner = TrialAssigner(self._manager, self._campaign.work.root)
         self.send(CommandType.Initialized, '')
 
@@ -118,7 +122,7 @@ class DNAAdvisor(MsgDispatcherBase):
         with self._lock:
             for trial in data:
                 trial = nni.load(trial) if isinstance(trial, str) else trial
-                if 'task' in (trial.get('parameters') or {}):
+                if _is_ours(trial):
                     self._started(Task.from_parameters(trial['parameters']), trial['parameter_id'])
 
     def handle_report_metric_data(self, data: dict[str, Any]) -> None:
@@ -133,13 +137,14 @@ class DNAAdvisor(MsgDispatcherBase):
         """A trial ended, well or not."""
         assert self._campaign is not None
         sent = json.loads(data['hyper_params'])
-        if 'task' not in (sent.get('parameters') or {}):
-            return  # a trial that the user added by hand
+        if not _is_ours(sent):
+            return
         task, trial = Task.from_parameters(sent['parameters']), data['trial_job_id']
         with self._lock:
             if data['event'] == 'SUCCEEDED':
                 self._lock.wait_for(lambda: trial in self._metrics, _METRIC_WAIT)
-            metric = self._metrics.pop(trial, None)
+            # NNI drops a metric that comes late; the work folder has it too.
+            metric = self._metrics.pop(trial, None) or self._campaign.work.finished_metric(task.id, task.basis)
             if data['event'] == 'SUCCEEDED' and metric is not None:
                 self._campaign.finished(task, metric)
             else:
@@ -167,3 +172,8 @@ class DNAAdvisor(MsgDispatcherBase):
         assert self._campaign is not None and self._assigner is not None
         self._campaign.started(task, parameter_id)
         self._assigner.expect(parameter_id)
+
+
+def _is_ours(sent: dict[str, Any]) -> bool:
+    """Whether a trial was sent by us, and not added by the user in the web UI (a copy of one of ours, perhaps)."""
+    return sent.get('parameter_id') is not None and 'task' in (sent.get('parameters') or {})

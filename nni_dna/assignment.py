@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from .errors import ResultError
 from .files import write_atomically
 from .manager import Manager
@@ -61,8 +59,8 @@ class TrialAssigner:
                     if sent['parameter_id'] in self._awaited:
                         write_atomically(_file(self._folder, experiment, trial), json.dumps(sent['parameters']).encode())
                         self._awaited.discard(sent['parameter_id'])
-            except (requests.RequestException, OSError) as error:  # the manager is busy or stopping; trials wait
-                _logger.warning('cannot assign trials yet: %s', error)
+            except Exception as error:  # the manager is busy or stopping; this thread must outlive whatever it answers
+                _logger.warning('cannot assign trials yet: %s: %s', type(error).__name__, error)
             if not self._awaited:
                 self._wake.clear()
                 if self._awaited:  # one came in between

@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping
 
 __all__ = [
     'NniDnaError', 'SettingsError', 'SpaceError', 'TeacherError', 'WeightsError', 'DataError', 'InfeasibleError',
-    'WorkFolderError', 'ResultError', 'CampaignError', 'nearest',
+    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'nearest',
 ]
 
 
@@ -63,6 +63,10 @@ class ResultError(NniDnaError, ValueError):
 
 class CampaignError(NniDnaError, RuntimeError):
     """A task failed more often than ``retries`` allows."""
+
+
+class TrainingError(NniDnaError, FloatingPointError):
+    """A loss became NaN or infinite."""
 
 
 def nearest(word: Any, known: Iterable[Any], count: int = 3) -> str:

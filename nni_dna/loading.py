@@ -12,7 +12,7 @@ __all__ = ['load']
 
 
 def load(work: str | Path, rank: int = 1) -> nn.Module:
-    """A winner as a plain module with its retrained weights, in evaluation mode.
+    """A winner as a plain module with its retrained weights, in evaluation mode; needs no data.
 
     Parameters
     ----------
@@ -31,19 +31,22 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     ResultError
         If there is no such winner yet.
     """
-    from .campaign.setup import Setup
     from .campaign.work import WorkFolder
+    from .imports import add_to_path
+    from .spaces.build import build_space
     from .spaces.freezing import freeze
     from .weights import load_weights
 
     folder = WorkFolder(Path(work).resolve())
-    setup = Setup(*folder.settings())
-    ranking = (folder.read_ranking() or {}).get('ranking', [])
+    space = folder.settings()[0].space
+    found = folder.read_ranking() or {}
+    ranking = found.get('ranking', [])
     entry = next((entry for entry in ranking if entry['rank'] == rank), None)
     if entry is None or entry['weights'] is None:
         ready = [entry['rank'] for entry in ranking if entry['weights']]
         raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}')
     folder.read_result(f'retrain/rank{rank}')
-    network = freeze(setup.build_space(), entry['architecture'])
+    add_to_path(folder.code_folder())
+    network = freeze(build_space(space.name, space.args, found['num_classes']), entry['architecture'])
     load_weights(network, folder.root / f'retrain/rank{rank}/model.safetensors', f'rank {rank}')
     return network.eval()

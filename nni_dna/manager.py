@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import sys
+import time
 from pathlib import Path
 from typing import Any, Sequence
 from urllib.parse import urlsplit
@@ -12,6 +14,8 @@ from urllib.parse import urlsplit
 import requests
 
 __all__ = ['Manager', 'config_folder']
+
+_logger = logging.getLogger(__name__)
 
 _TIMEOUT = 20
 
@@ -44,9 +48,16 @@ class Manager:
         After a mere "no more trials" it would wait for ever; it ends once the highest number of trials is the number
         submitted.
         """
-        profile = self.experiment()
-        profile['params']['maxTrialNumber'] = len(self._ask('GET', '/trial-jobs').json())
-        self._ask('PUT', '/experiment?update_type=MAX_TRIAL_NUM', json=profile)
+        for patience in range(6):
+            try:
+                profile = self.experiment()
+                profile['params']['maxTrialNumber'] = len(self._ask('GET', '/trial-jobs').json())
+                self._ask('PUT', '/experiment?update_type=MAX_TRIAL_NUM', json=profile)
+                return
+            except requests.RequestException as error:
+                _logger.warning('the manager does not answer yet: %s', error)
+                time.sleep(2 ** patience)
+        _logger.error('the search is done, but the manager could not be told; stop the experiment with nnictl stop')
 
     def _ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         response = requests.request(method, f'{self.api}{path}', timeout=_TIMEOUT, **kwargs)

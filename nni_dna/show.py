@@ -67,9 +67,9 @@ def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
 def _short(architecture: dict[str, Any]) -> str:
     """The values alone, block by block: ``2x16: k3e3 k5e6 | ...``."""
     blocks: dict[str, list[str]] = {}
-    for label in sorted(architecture):
+    for label, chosen in architecture.items():
         block, _, rest = label.partition('/')
-        value = str(architecture[label])
+        value = str(chosen)
         blocks.setdefault(block, []).append(f'{value}:' if rest == 'cell' else value)
     return ' | '.join(' '.join(sorted(values, key=lambda value: not value.endswith(':'))) for values in blocks.values())
 

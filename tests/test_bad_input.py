@@ -128,7 +128,7 @@ def test_a_search_space_file_that_is_missing_is_named(check):
 def test_a_highest_number_of_trials_below_what_is_needed_is_refused(check):
     code, _, err = check(config={'maxTrialNumber': 3})
     assert code == 1
-    assert 'maxTrialNumber: expected at least the 6 trials' in err
+    assert 'maxTrialNumber: expected at least 18 (6 trials, and retries: 2)' in err
 
 
 class _Bomb:

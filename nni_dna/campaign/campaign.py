@@ -6,6 +6,7 @@ teacher (only if no weights are given) -> distill (a task per cell, or one for a
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any, Mapping
 
 import numpy as np
@@ -34,6 +35,8 @@ class Campaign:
         All settings.
     definition
         NNI's search space, which restricts the model space.
+    code
+        Folder of the user's own modules, for trials to import them from.
 
     Raises
     ------
@@ -41,11 +44,11 @@ class Campaign:
         If anything is wrong with the settings, the data, the space, the teacher or the work folder.
     """
 
-    def __init__(self, settings: Settings, definition: Mapping[str, Any]):
+    def __init__(self, settings: Settings, definition: Mapping[str, Any], code: Path | None = None):
         self.setup = Setup(settings, definition)
         self.work = WorkFolder(settings.work)
         self.setup.check()
-        self.work.claim(settings, definition)
+        self.work.claim(settings, definition, code or Path.cwd())
         self._finished: dict[str, dict[str, Any]] = {}
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
@@ -73,11 +76,14 @@ class Campaign:
 
     @property
     def phase(self) -> str:
-        """``teacher``, ``distill``, ``retrain`` or ``done``."""
+        """``teacher``, ``distill``, ``search``, ``retrain`` or ``done``."""
         for task in self.tasks():
-            if task.id not in self._finished:
+            if not self._is_finished(task):
                 return task.phase
-        return 'done'
+        return 'search' if self._ranking is None else 'done'
+
+    def _is_finished(self, task: Task) -> bool:
+        return task.id in self._finished and self._finished[task.id]['basis'] == task.basis
 
     @property
     def done(self) -> bool:
@@ -86,16 +92,20 @@ class Campaign:
 
     def tasks(self) -> list[Task]:
         """All tasks that are known so far, in the order in which they run."""
-        tasks = teacher_tasks(self.setup.settings) + distill_tasks(self.setup.settings, self.setup.chain)
+        tasks = teacher_tasks(self.setup.settings) + self._distill_tasks()
         if self._ranking is not None:
-            tasks += retrain_tasks([entry['architecture'] for entry in self._ranking])
+            tasks += retrain_tasks(self.setup.settings, [entry['architecture'] for entry in self._ranking])
         return tasks
+
+    def _distill_tasks(self) -> list[Task]:
+        teacher = self._finished.get('teacher/train', {}).get('sha256', '')
+        return distill_tasks(self.setup.settings, self.setup.chain, teacher[:16])
 
     def next_task(self) -> Task | None:
         """A task that can be started now, or None: all done, or the rest waits for running ones."""
         phase = self.phase
         for task in self.tasks():
-            if task.phase == phase and task.id not in self._finished and task.id not in self._running:
+            if task.phase == phase and not self._is_finished(task) and task.id not in self._running:
                 return task
         return None
 
@@ -128,12 +138,12 @@ class Campaign:
         try:
             if metric.get('task') != task.id:
                 raise ResultError(f'{task.id}: the trial reported {dict(metric)!r}')
-            self.work.read_result(task.id, str(metric.get('sha256')))
+            self.work.read_result(task.id, str(metric.get('sha256')), task.basis)
         except ResultError as error:
             self.failed(task, str(error))
             return
         self._running.discard(task.id)
-        event = {'task': task.id, 'value': metric['default'], 'sha256': metric['sha256']}
+        event = {'task': task.id, 'basis': task.basis, 'value': metric['default'], 'sha256': metric['sha256']}
         self._finished[task.id] = event
         self.work.journal.append('finished', **event, phase=self.phase)
         self._search_if_due()
@@ -169,8 +179,7 @@ class Campaign:
 
     def _search_if_due(self) -> None:
         """Rank as soon as every cell is rated; a matter of milliseconds, so it is simply done again after a restart."""
-        distilled = distill_tasks(self.setup.settings, self.setup.chain)
-        if self._ranking is None and all(task.id in self._finished for task in distilled):
+        if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
             ratings = [np.concatenate([
                 load_ratings(self.work.root / 'distill' / block.name / cell.name / 'ratings.npz', cell)
                 for cell in block.cells]) for block in self.setup.chain.blocks]
@@ -186,11 +195,12 @@ class Campaign:
     def _write_ranking(self) -> None:
         assert self._ranking is not None
         entries = []
-        for entry in self._ranking:
-            finished = self._finished.get(f'retrain/rank{entry["rank"]}')
-            entries.append({**entry, 'accuracy': finished['value'] if finished else None,
-                            'weights': f'retrain/rank{entry["rank"]}/model.safetensors' if finished else None})
+        for entry, task in zip(self._ranking, self.tasks()[-len(self._ranking):]):
+            finished = self._is_finished(task)
+            entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
+                            'weights': f'{task.id}/model.safetensors' if finished else None})
         search = self.setup.settings.search
         self.work.write_ranking({
-            'version': 1, 'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
+            'version': 1, 'num_classes': self.setup.data.task.num_classes,
+            'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
             'architectures_in_space': self.setup.chain.architectures, 'ranking': entries})

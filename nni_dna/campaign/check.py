@@ -15,7 +15,7 @@ from .setup import Setup
 from .tasks import distill_tasks, teacher_tasks
 from .work import WorkFolder
 
-__all__ = ['check_config']
+__all__ = ['check_config', 'check_trial_limit']
 
 
 def check_config(path: Path) -> str:
@@ -47,12 +47,34 @@ def check_config(path: Path) -> str:
     setup = Setup(settings, _search_space(config, base))
     setup.check()
     WorkFolder(settings.work).check(settings, setup.definition)
-    trials = len(teacher_tasks(settings)) + len(distill_tasks(settings, setup.chain)) + settings.search.top_k
-    limit = config.get('maxTrialNumber')
-    if isinstance(limit, int) and limit < trials:
-        raise SettingsError(f'maxTrialNumber: expected at least the {trials} trials of this experiment, got {limit}; leave it '
-                            'out, since the experiment ends by itself')
-    return '\n'.join(_summary(setup) + [f'{trials} trials; work folder {settings.work}'])
+    check_trial_limit(setup, config.get('maxTrialNumber'))
+    return '\n'.join(_summary(setup) + [f'{_trials(setup)} trials; work folder {settings.work}'])
+
+
+def check_trial_limit(setup: Setup, limit: int | None) -> None:
+    """See that NNI would not end the experiment before its time.
+
+    Parameters
+    ----------
+    setup
+        The experiment.
+    limit
+        NNI's ``maxTrialNumber``, if any.
+
+    Raises
+    ------
+    SettingsError
+        If it leaves no room for all trials and their retries.
+    """
+    needed = _trials(setup) * (1 + setup.settings.retries)
+    if limit is not None and limit < needed:
+        raise SettingsError(f'maxTrialNumber: expected at least {needed} ({_trials(setup)} trials, and retries: '
+                            f'{setup.settings.retries}), got {limit}; leave it out, since the experiment ends by itself')
+
+
+def _trials(setup: Setup) -> int:
+    settings = setup.settings
+    return len(teacher_tasks(settings)) + len(distill_tasks(settings, setup.chain, '')) + settings.search.top_k
 
 
 def _search_space(config: dict[str, Any], base: Path) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Mapping
 
@@ -28,11 +31,15 @@ class Task:
         Unique within the phase; ``id`` is its folder in the work folder.
     details
         What it is about, for people and for the trial.
+    basis
+        Digest of what the result depends on beyond the settings: the teacher that was trained, the architecture and how it is
+        trained. A result on another basis does not count.
     """
 
     phase: str
     name: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    basis: str = ''
 
     @property
     def id(self) -> str:
@@ -41,14 +48,14 @@ class Task:
 
     def parameters(self, work: str) -> dict[str, Any]:
         """The parameters of the trial that does this task."""
-        return {'phase': self.phase, 'task': self.id, **self.details, 'work': work}
+        return {'phase': self.phase, 'task': self.id, **self.details, 'basis': self.basis, 'work': work}
 
     @staticmethod
     def from_parameters(parameters: Mapping[str, Any]) -> Task:
         """The task that a trial's parameters ask for."""
         phase, _, name = parameters['task'].partition('/')
-        details = {key: value for key, value in parameters.items() if key not in ('phase', 'task', 'work')}
-        return Task(phase=phase, name=name, details=details)
+        details = {key: value for key, value in parameters.items() if key not in ('phase', 'task', 'basis', 'work')}
+        return Task(phase=phase, name=name, details=details, basis=parameters['basis'])
 
 
 def teacher_tasks(settings: Settings) -> list[Task]:
@@ -57,15 +64,22 @@ def teacher_tasks(settings: Settings) -> list[Task]:
         if settings.teacher.weights == 'train' else []
 
 
-def distill_tasks(settings: Settings, chain: Chain) -> list[Task]:
-    """Distil and rate: a task per cell, or one for all."""
+def distill_tasks(settings: Settings, chain: Chain, teacher: str) -> list[Task]:
+    """Distil and rate: a task per cell, or one for all. ``teacher`` is the digest of a teacher that was trained."""
     if settings.distill.tasks == 'joint':
-        return [Task(phase='distill', name='all', details={'block': 'all', 'cell': 'all'})]
-    return [Task(phase='distill', name=f'{block.name}/{cell.name}', details={'block': block.name, 'cell': cell.name})
+        return [Task(phase='distill', name='all', details={'block': 'all', 'cell': 'all'}, basis=teacher)]
+    return [Task(phase='distill', name=f'{block.name}/{cell.name}', details={'block': block.name, 'cell': cell.name},
+                 basis=teacher)
             for _, _, block, cell in chain.cells()]
 
 
-def retrain_tasks(architectures: list[Architecture]) -> list[Task]:
+def retrain_tasks(settings: Settings, architectures: list[Architecture]) -> list[Task]:
     """Retrain the winners, best first."""
-    return [Task(phase='retrain', name=f'rank{rank}', details={'rank': rank, 'architecture': architecture})
+    recipe = dataclasses.asdict(settings.retrain)
+    return [Task(phase='retrain', name=f'rank{rank}', details={'rank': rank, 'architecture': architecture},
+                 basis=_digest([architecture, recipe]))
             for rank, architecture in enumerate(architectures, start=1)]
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

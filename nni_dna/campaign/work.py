@@ -5,11 +5,13 @@ Nothing in it is ever read with pickle. A file counts only if its SHA-256 is the
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import socket
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import IO, Any, Iterable, Mapping
 
 from ..errors import ResultError, WorkFolderError
 from ..files import write_atomically
@@ -52,10 +54,9 @@ class WorkFolder:
         WorkFolderError
             If the folder belongs to other settings (says what differs), holds something else, or cannot be written.
         """
-        wanted = {'version': VERSION, 'settings': _without_work(to_plain(settings)), 'search_space': dict(definition)}
-        wanted = json.loads(json.dumps(wanted))
+        wanted = json.loads(json.dumps({'version': VERSION, 'settings': to_plain(settings), 'search_space': dict(definition)}))
         if self._settings_file.exists():
-            lines = differences(self._read_settings_file(), wanted)
+            lines = differences(_what_matters(self._read_settings_file()), _what_matters(wanted))
             if lines:
                 raise WorkFolderError(f'work: {self.root} belongs to other settings: {"; ".join(lines)}; '
                                       'name another work folder, or put the settings back')
@@ -68,8 +69,15 @@ class WorkFolder:
                                   f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
         return wanted
 
-    def claim(self, settings: Settings, definition: Mapping[str, Any]) -> None:
+    def claim(self, settings: Settings, definition: Mapping[str, Any], code: Path) -> None:
         """Make the folder ours, once it is checked and found writable.
+
+        Parameters
+        ----------
+        settings, definition
+            As for `check`.
+        code
+            Folder of the user's own modules.
 
         Raises
         ------
@@ -79,7 +87,7 @@ class WorkFolder:
         wanted = self.check(settings, definition)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self._write_json(self._settings_file, wanted)
+            self._write_json(self._settings_file, {**wanted, 'code': str(code)})
         except OSError as error:
             raise WorkFolderError(f'work: {self.root} cannot be written: {error}; name a folder that can') from error
 
@@ -100,7 +108,32 @@ class WorkFolder:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def write_result(self, task_id: str, value: float, files: Iterable[Path], details: Mapping[str, Any]) -> dict[str, Any]:
+    def code_folder(self) -> Path:
+        """Folder of the user's own modules."""
+        return Path(self._read_settings_file()['code'])
+
+    def lock(self) -> IO[str]:
+        """Keep others from running a campaign here, for as long as the file that this returns is open.
+
+        Raises
+        ------
+        WorkFolderError
+            If another process does; the lock of a dead one does not count.
+        """
+        file = (self.root / 'lock').open('a+')
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise WorkFolderError(f'work: another experiment is running on {self.root} ({file.read().strip()}); wait for it, '
+                                  'stop it, or name another work folder') from None
+        file.truncate(0)
+        file.write(f'host {socket.gethostname()}, process {os.getpid()}')
+        file.flush()
+        return file
+
+    def write_result(self, task_id: str, value: float, files: Iterable[Path], details: Mapping[str, Any],
+                     basis: str = '') -> dict[str, Any]:
         """Vouch for a task's files; the task is done once this returns.
 
         Parameters
@@ -113,13 +146,15 @@ class WorkFolder:
             What it wrote, inside the work folder.
         details
             Further JSON-able findings.
+        basis
+            The task's.
 
         Returns
         -------
         dict
             The trial's final metric: ``default``, ``task`` and the SHA-256 of the result.
         """
-        result = {'version': VERSION, 'task': task_id, 'value': value, 'details': dict(details),
+        result = {'version': VERSION, 'task': task_id, 'basis': basis, 'value': value, 'details': dict(details),
                   'files': {str(file.relative_to(self.root)): _sha256(file) for file in files}}
         self._write_json(self.task_folder(task_id) / 'result.json', result)
         return self._final_metric(task_id, value)
@@ -127,14 +162,14 @@ class WorkFolder:
     def _final_metric(self, task_id: str, value: float) -> dict[str, Any]:
         return {'default': value, 'task': task_id, 'sha256': _sha256(self.root / task_id / 'result.json')}
 
-    def finished_metric(self, task_id: str) -> dict[str, Any] | None:
+    def finished_metric(self, task_id: str, basis: str = '') -> dict[str, Any] | None:
         """The final metric of a task that was already done and whose files are whole, else None."""
         try:
-            return self._final_metric(task_id, self.read_result(task_id)['value'])
+            return self._final_metric(task_id, self.read_result(task_id, basis=basis)['value'])
         except ResultError:
             return None
 
-    def read_result(self, task_id: str, sha256: str | None = None) -> dict[str, Any]:
+    def read_result(self, task_id: str, sha256: str | None = None, basis: str | None = None) -> dict[str, Any]:
         """A task's result, once every file is found to be the one that was reported.
 
         Parameters
@@ -143,6 +178,8 @@ class WorkFolder:
             Which task.
         sha256
             What the trial reported; None where only the files are to be checked.
+        basis
+            The task's; None where any will do.
 
         Raises
         ------
@@ -161,6 +198,8 @@ class WorkFolder:
             raise ResultError(f'{task_id}: {file} is no result file') from error
         if version != VERSION:
             raise ResultError(f'{task_id}: expected a result of version {VERSION}, got {version!r}')
+        if basis is not None and result['basis'] != basis:
+            raise ResultError(f'{task_id}: {file} is the result of another architecture, recipe or teacher')
         for name, digest in files.items():
             path = (self.root / name).resolve()
             if not path.is_relative_to(self.root.resolve()):
@@ -184,7 +223,7 @@ class WorkFolder:
 
     def write_ranking(self, ranking: Mapping[str, Any]) -> None:
         """Write ``ranking.json``."""
-        self._write_json(self.root / 'ranking.json', ranking)
+        write_atomically(self.root / 'ranking.json', json.dumps(ranking, indent=2).encode() + b'\n')
 
     def read_ranking(self) -> dict[str, Any] | None:
         """What ``ranking.json`` holds; None before the search."""
@@ -211,8 +250,11 @@ class WorkFolder:
         write_atomically(path, json.dumps(content, indent=2, sort_keys=True).encode() + b'\n')
 
 
-def _without_work(plain: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in plain.items() if key != 'work'}
+def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
+    """The part of a settings file that decides whether results may be shared. A retrained model knows its recipe itself."""
+    settings = {key: value for key, value in found['settings'].items() if key not in ('work', 'retries', 'threads', 'retrain')}
+    data = {key: value for key, value in settings['data'].items() if key != 'workers'}
+    return {'settings': {**settings, 'data': data}, 'search_space': found['search_space']}
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from ..errors import TrainingError
 from ..settings.sections import DistillSettings
 from ..supernet.cell import CellSupernet
 from ..teacher.stages import StagedTeacher
@@ -73,8 +74,8 @@ class BlockwiseDistillation(pl.LightningModule):
         self._sums, self._steps = None, 0
         for (block, cell), mean in zip(self.keys, means):
             if not math.isfinite(mean):
-                raise FloatingPointError(f'the distillation loss of block {block + 1}, cell {cell + 1} became {mean}; lower '
-                                         'distill.lr (or distill.lr_first), or check the data')
+                raise TrainingError(f'the distillation loss of block {block + 1}, cell {cell + 1} became {mean}; lower '
+                                    'distill.lr (or distill.lr_first), or check the data')
         self.report(dict(zip(self.keys, means)))
 
     def configure_optimizers(self) -> tuple[list, list]:

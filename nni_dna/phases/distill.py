@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
+from ..errors import TrainingError
 from ..distill import BlockwiseDistillation, CellKey
 from ..lightning import compute_device, make_trainer, seed_all
 from ..rating import PathRater, save_ratings
@@ -49,7 +51,10 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
         save_ratings(folder / 'ratings.npz', cell, ratings.numpy())
         save_weights(supernets[key], folder / 'supernet.safetensors')
         files += [folder / 'ratings.npz', folder / 'supernet.safetensors']
-        best += ratings.min().item()
+        finite = ratings[ratings.isfinite()]
+        if not len(finite):
+            raise TrainingError(f'{block.name}, cell {cell.name}: no path gives a finite feature map; lower distill.lr')
+        best += finite.min().item()
     return Outcome(value=-best, files=files, details={'losses': losses})
 
 
@@ -65,7 +70,7 @@ def _supernets(setup: Setup, task: Task) -> dict[CellKey, CellSupernet]:
     for b, c, block, cell in setup.chain.cells():
         if wanted['block'] in (block.name, 'all') and wanted['cell'] in (cell.name, 'all'):
             # A seed per cell, and nothing random after it but the cell: its weights do not depend on its neighbours.
-            seed_all(setup.settings.seed + 1000 * b + c)
+            seed_all(int(np.random.SeedSequence((setup.settings.seed, b, c)).generate_state(1)[0]))
             supernets[b, c] = cell_supernet(DNAMutator(), setup.build_space(), setup.chain, b, c, *shapes)
     return supernets
 

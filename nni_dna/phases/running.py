@@ -11,6 +11,7 @@ from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
 from ..errors import NniDnaError
+from ..imports import add_to_path
 from ..lightning import seed_all
 from .distill import distill
 from .outcome import Outcome, Report
@@ -44,16 +45,18 @@ def run_task(work: WorkFolder, task: Task, report: Report) -> dict[str, Any]:
     Exception
         Whatever went wrong; its text is also kept in the work folder, for the campaign to show.
     """
-    done = work.finished_metric(task.id)
+    work.take_error(task.id)  # of an earlier try
+    done = work.finished_metric(task.id, task.basis)
     if done is not None:
         return done
     try:
         settings, definition = work.settings()
+        add_to_path(work.code_folder())
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         seed_all(settings.seed)
         outcome = _STEPS[task.phase](Setup(settings, definition), work, task, report)
-        return work.write_result(task.id, outcome.value, outcome.files, outcome.details)
+        return work.write_result(task.id, outcome.value, outcome.files, outcome.details, task.basis)
     except Exception as error:
         ours = isinstance(error, NniDnaError)
         work.write_error(task.id, f'{type(error).__name__}: {error}' if ours else traceback.format_exc())

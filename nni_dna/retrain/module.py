@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
+from ..errors import TrainingError
 from ..lightning import compute_device, make_trainer
 from .recipes import Recipe
 
@@ -51,8 +52,8 @@ class ClassifierTraining(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         if not torch.isfinite(self._sum):
-            raise FloatingPointError(f'the loss became {self._sum.item()}; lower retrain.lr (teacher.lr for the teacher), or '
-                                     'check the data')
+            raise TrainingError(f'the loss became {self._sum.item()}; lower retrain.lr (teacher.lr for the teacher), or '
+                                'check the data')
         self._sum.zero_()
         self.report(self.accuracy.compute().item())
         self.accuracy.reset()

@@ -41,8 +41,8 @@ def read_settings(raw: Any, base: Path) -> Settings:
         if len(getattr(settings.data, name)) not in (1, 3):
             raise SettingsError(f'data.{name}: expected one number, or one for each of 3 channels, '
                                 f'got {getattr(settings.data, name)}')
-    if 0 in settings.data.std:
-        raise SettingsError(f'data.std: expected numbers other than 0, got {settings.data.std}')
+    if min(settings.data.std) <= 0:
+        raise SettingsError(f'data.std: expected numbers above 0, got {settings.data.std}')
     return settings
 
 

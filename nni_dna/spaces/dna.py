@@ -94,7 +94,7 @@ def _block(name: str, table: Mapping, in_width: Width,
         if match is None:
             raise SpaceError(f'{name}: expected a cell written LAYERSxWIDTH, such as 3x24, got {cell!r}')
         depth, width = int(match[1]), int(match[2])
-        if cell in cells:
+        if str(cell) in cells:
             raise SpaceError(f'{name}: expected different cells, got {cell} twice')
         with label_scope(str(cell)):
             cells[str(cell)] = _cell(depth, in_width, width, table['stride'], candidates)

@@ -121,6 +121,32 @@ def test_a_damaged_file_is_not_read_and_its_task_is_run_again(finished, tmp_path
     assert ranking(work) == ranking(finished)
 
 
+def test_after_the_teacher_changed_nothing_that_it_taught_counts(tmp_path):
+    work = run_in_process(tmp_path / 'work')
+    weights = work / 'teacher' / 'train' / 'teacher.safetensors'
+    weights.write_bytes(weights.read_bytes()[:-1] + b'x')
+    campaign = open_campaign(work)
+    assert campaign.phase == 'teacher'
+    task = campaign.next_task()
+    campaign.started(task, campaign.new_parameter_id())
+    metric = run_task(campaign.work, task, lambda value: None)
+    result = work / 'teacher' / 'train' / 'result.json'
+    result.write_text(result.read_text() + ' ')  # as if it had become another one
+    metric = campaign.work.finished_metric(task.id)
+    campaign.finished(task, metric)
+    assert campaign.next_task().id == 'distill/block1/shallow'
+
+
+def test_another_recipe_retrains_the_same_winners_and_distils_nothing_again(finished, tmp_path):
+    work = run_in_process(tmp_path / 'work')
+    before = ranking(work)
+    campaign = open_campaign(work, retrain={'epochs': 3})
+    assert campaign.next_task().id == 'retrain/rank1'
+    assert [entry['accuracy'] for entry in ranking(work)] == [None, None]
+    run_campaign(campaign)
+    assert [entry['architecture'] for entry in ranking(work)] == [entry['architecture'] for entry in before]
+
+
 def test_a_task_fails_until_retries_are_used_up_and_then_shows_its_own_error(tmp_path):
     campaign = open_campaign(tmp_path / 'work', retries=2)
     task = campaign.next_task()
@@ -167,12 +193,14 @@ def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(fin
     assert state() == before
 
 
-def test_a_winner_loads_as_a_plain_module_with_the_accuracy_that_was_reported(finished):
+def test_a_winner_loads_as_a_plain_module_with_the_accuracy_that_was_reported(finished, monkeypatch):
     from nni.nas.nn.pytorch import MutableModule
     from nni_dna.campaign.setup import Setup
     from nni_dna.campaign.work import WorkFolder
     from nni_dna.retrain import accuracy
+    monkeypatch.setattr(toys, 'images', None)  # no data is needed to load a winner
     network = nni_dna.load(finished, rank=2)
+    monkeypatch.undo()
     assert not any(isinstance(module, MutableModule) for child in network.children() for module in child.modules())
     setup = Setup(*WorkFolder(finished).settings())
     assert accuracy(network, 4, setup.data.test()) == pytest.approx(ranking(finished)[1]['accuracy'])
@@ -189,5 +217,5 @@ def test_given_weights_leave_the_teacher_phase_out(tmp_path):
 
 
 def test_a_task_survives_the_way_through_trial_parameters():
-    task = Task(phase='retrain', name='rank1', details={'rank': 1, 'architecture': {'a': 'k3'}})
+    task = Task(phase='retrain', name='rank1', details={'rank': 1, 'architecture': {'a': 'k3'}}, basis='abc')
     assert Task.from_parameters(json.loads(json.dumps(task.parameters('/work')))) == task

@@ -30,7 +30,7 @@ def test_during_the_run_phase_counts_running_tasks_and_time_left_are_shown(tmp_p
 
 def test_the_time_left_is_the_mean_time_of_what_is_left_over_what_runs_at_once(tmp_path):
     work = WorkFolder(tmp_path / 'work')
-    work.claim(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {})
+    work.claim(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {}, tmp_path)
     events = [{'event': 'opened', 'time': 0, 'finished': [], 'phase': 'distill', 'tasks': {'distill': 5}},
               {'event': 'started', 'time': 0, 'task': 'distill/a'}, {'event': 'started', 'time': 0, 'task': 'distill/b'},
               {'event': 'finished', 'time': 10, 'task': 'distill/a', 'phase': 'distill'},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import toys
@@ -15,7 +16,7 @@ from nni_dna.settings import read_settings
 @pytest.fixture
 def work(tmp_path):
     folder = WorkFolder(tmp_path / 'work')
-    folder.claim(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {})
+    folder.claim(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {}, tmp_path)
     return folder
 
 
@@ -70,6 +71,20 @@ def test_another_version_of_the_format_is_refused(work, tmp_path):
     file.write_text(file.read_text().replace('"version": 1', '"version": 7'))
     with pytest.raises(WorkFolderError, match='version 7'):
         work.settings()
+
+
+def test_the_lock_keeps_a_second_experiment_out_until_the_first_lets_go(work):
+    held = work.lock()
+    with pytest.raises(WorkFolderError, match=f'another experiment is running.*process {os.getpid()}'):
+        WorkFolder(work.root).lock()
+    held.close()
+    WorkFolder(work.root).lock().close()
+
+
+def test_a_result_on_another_basis_does_not_count(work):
+    work.write_result('retrain/rank1', 0.5, [], {}, basis='this architecture')
+    assert work.finished_metric('retrain/rank1', 'this architecture')['default'] == 0.5
+    assert work.finished_metric('retrain/rank1', 'another one') is None
 
 
 def test_a_folder_without_settings_is_no_work_folder(tmp_path):

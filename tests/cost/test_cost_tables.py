@@ -81,7 +81,7 @@ def test_a_restricted_chain_has_the_costs_of_its_own_paths(toy, definition):
 
 def test_a_restricted_digits_chain_has_the_costs_of_its_own_paths(digits):
     chain = restrict(read_chain(digits), listed(**{
-        'block1/cell': ['2x8'], 'block2/cell': ['3x16'], 'block2/3x16/layer1': ['k7e6', 'k5e3'],
+        'block1/cell': ['2x8'], 'block2/cell': ['2x16'], 'block2/2x16/layer1': ['k7e6', 'k5e3'],
         'block3/2x24/layer2': ['k3e3']}))
     tables = cost_tables(digits, chain, (3, 32, 32))
     for paths in random_paths(chain, 4):

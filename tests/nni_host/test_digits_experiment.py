@@ -31,7 +31,7 @@ def test_the_digits_experiment_ends_done_with_retrained_winners_on_top(tmp_path,
                                               if metric['type'] == 'PERIODICAL'] for row in rows}
 
     assert {row['state'] for row in rows} == {'SUCCEEDED'}
-    assert [row['parameters']['phase'] for row in rows] == ['teacher'] + ['distill'] * 7 + ['retrain'] * 4
+    assert [row['parameters']['phase'] for row in rows] == ['teacher'] + ['distill'] * 8 + ['retrain'] * 4
     by_value = sorted(rows, key=lambda row: row['final']['default'], reverse=True)
     assert {row['parameters']['phase'] for row in by_value[:4]} == {'retrain'}  # what the web UI lists first
     for row in rows:
@@ -41,7 +41,7 @@ def test_the_digits_experiment_ends_done_with_retrained_winners_on_top(tmp_path,
 
     ranking = json.loads((work / 'ranking.json').read_text())['ranking']
     assert ranking[0]['accuracy'] >= 0.97
-    assert all(entry['params'] <= 30e3 and entry['madds'] <= 450e3 for entry in ranking)
+    assert all(entry['params'] <= 30e3 and entry['madds'] <= 480e3 for entry in ranking)
     assert [entry['rating'] for entry in ranking] == sorted(entry['rating'] for entry in ranking)
     shown = {row['parameters']['rank']: row['parameters']['architecture'] for row in rows if 'rank' in row['parameters']}
     assert shown == {entry['rank']: entry['architecture'] for entry in ranking}

@@ -116,7 +116,7 @@ def digits_supernet(block, cell, width):
 
 
 def test_every_path_of_a_digits_cell_is_rated_as_by_a_plain_pass_of_its_own():
-    supernet = digits_supernet(2, 1, 16)
+    supernet = digits_supernet(2, 2, 16)
     generator = torch.Generator().manual_seed(1)
     calibration = torch.randn(12, 9, 4, 4, generator=generator)
     held_out = [(torch.randn(size, 9, 4, 4, generator=generator), torch.randn(size, 7, 2, 2, generator=generator))

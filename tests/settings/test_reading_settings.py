@@ -174,7 +174,7 @@ def test_two_or_four_channels_are_refused(place, value):
 
 @pytest.mark.parametrize('value', [[0], [1, 0, 1], [0.0]])
 def test_a_deviation_of_zero_is_refused(value):
-    with pytest.raises(SettingsError, match='^data.std: expected numbers other than 0'):
+    with pytest.raises(SettingsError, match='^data.std: expected numbers above 0'):
         read_settings(changed('data.std', value), BASE)
 
 

@@ -18,7 +18,7 @@ from nni_dna.spaces.freezing import freeze
 from nni_dna.supernet import DNAMutator
 
 TOY_CELLS = [(0, 0), (0, 1), (1, 0)]
-DIGITS_CELLS = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+DIGITS_CELLS = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
 DIGITS_WIDTHS = [8, 8, 16]  # of the stem, and of the last cell of blocks 1 and 2
 
 
@@ -118,7 +118,7 @@ def test_only_the_weights_of_the_chosen_path_get_gradients(toy, path):
 
 
 def test_all_weights_of_a_cell_belong_to_some_path(digits):
-    supernet = bare(digits, read_chain(digits), 2, 1)
+    supernet = bare(digits, read_chain(digits), 2, 2)
     x = torch.randn(2, 16, 4, 4)
     for option in range(6):
         supernet(x, (option, option)).square().sum().backward()
