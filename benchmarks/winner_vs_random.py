@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
@@ -51,7 +50,8 @@ def main() -> None:
     print(f'mean: winner {statistics.fmean(winners):.4f}, random '
           f'{statistics.fmean(value for row in rows for value in row["random"]):.4f}')
     if arguments.out:
-        arguments.out.write_text(json.dumps({'command': ' '.join(sys.argv), 'rows': rows}, indent=2) + '\n')
+        command = f'python benchmarks/winner_vs_random.py --seeds {" ".join(map(str, arguments.seeds))} --random {arguments.random}'
+        arguments.out.write_text(json.dumps({'command': command, 'rows': rows}, indent=2) + '\n')
 
 
 def draw(setup: Setup, count: int, seed: int) -> list[dict]:
