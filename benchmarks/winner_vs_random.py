@@ -50,7 +50,8 @@ def main() -> None:
     print(f'mean: winner {statistics.fmean(winners):.4f}, random '
           f'{statistics.fmean(value for row in rows for value in row["random"]):.4f}')
     if arguments.out:
-        command = f'python benchmarks/winner_vs_random.py --seeds {" ".join(map(str, arguments.seeds))} --random {arguments.random}'
+        seeds = ' '.join(map(str, arguments.seeds))
+        command = f'python benchmarks/winner_vs_random.py --seeds {seeds} --random {arguments.random}'
         arguments.out.write_text(json.dumps({'command': command, 'rows': rows}, indent=2) + '\n')
 
 
