@@ -119,6 +119,11 @@ def test_a_file_that_is_no_config_gives_one_error(tmp_path, capsys, text, messag
     assert message in capsys.readouterr().err
 
 
+def test_more_winners_than_the_limits_allow_are_only_warned_of(check, caplog):
+    assert check(search={'top_k': 25})[0] == 0
+    assert 'search.top_k: 25 architectures were asked for, but only 24 keep the limits' in caplog.text
+
+
 def test_a_search_space_file_that_is_missing_is_named(check):
     code, _, err = check(config={'searchSpaceFile': 'nowhere.json'})
     assert code == 1

@@ -184,10 +184,6 @@ class Campaign:
                 load_ratings(self.work.root / 'distill' / block.name / cell.name / 'ratings.npz', cell)
                 for cell in block.cells]) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
-            wanted = self.setup.settings.search.top_k
-            if len(self._ranking) < wanted:
-                _logger.warning('search.top_k: %d architectures were asked for, but only %d keep the limits; going on with '
-                                'these', wanted, len(self._ranking))
             self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
         if self._ranking is not None:
             self._write_ranking()

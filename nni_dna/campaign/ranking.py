@@ -16,15 +16,21 @@ __all__ = ['check_limits', 'rank']
 _LIMITS = tuple(f'max_{cost}' for cost in COSTS)
 
 
-def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> None:
+def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> int:
     """See that some architecture keeps the limits.
+
+    Returns
+    -------
+    int
+        How many of the ``top_k`` that are asked for do.
 
     Raises
     ------
     InfeasibleError
         If none does; carries the cheapest possible cost of each kind.
     """
-    _search(chain, costs, [np.zeros(block.paths) for block in chain.blocks], settings, 1)
+    alike = [np.zeros(block.paths) for block in chain.blocks]
+    return len(_search(chain, costs, alike, settings, settings.top_k))
 
 
 def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[dict[str, Any]]:

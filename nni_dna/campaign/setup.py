@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Mapping
@@ -20,6 +21,8 @@ from ..teacher import StagedTeacher, build_network, check_classifier, ready_teac
 from .ranking import check_limits
 
 __all__ = ['Setup']
+
+_logger = logging.getLogger(__name__)
 
 
 class Setup:
@@ -89,7 +92,7 @@ class Setup:
         Raises
         ------
         NniDnaError
-            One error that names the option and the remedy.
+            One error that names the option and the remedy. That ``top_k`` is more than the limits allow is only warned of.
         """
         recipe_from(self.settings.retrain)
         match_stages(self.chain, self.costs.output_shapes, self.settings.teacher.stages, self.teacher_shapes)
@@ -98,4 +101,7 @@ class Setup:
             check_classifier(build_network(self.settings.teacher, classes), classes, self.data.image_shape)
         else:
             self.teacher(None)
-        check_limits(self.chain, self.costs, self.settings.search)
+        possible, wanted = check_limits(self.chain, self.costs, self.settings.search), self.settings.search.top_k
+        if possible < wanted:
+            _logger.warning('search.top_k: %d architectures were asked for, but only %d keep the limits; these are used', wanted,
+                            possible)
