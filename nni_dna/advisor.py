@@ -98,7 +98,6 @@ class DNAAdvisor(MsgDispatcherBase):
         add_to_path(base)
         with self._lock:
             self._campaign = Campaign(read_settings(self._class_args, base), data or {}, base)
-            self._work_lock = self._campaign.work.lock()  # open for as long as we run
             if dispatcher_env_vars.NNI_MODE != 'resume':  # where it may be the number at which we ended the experiment
                 check_trial_limit(self._campaign.setup, self._manager.experiment()['params'].get('maxTrialNumber'))
             self._assigner = TrialAssigner(self._manager, self._campaign.work.root)
@@ -141,11 +140,12 @@ class DNAAdvisor(MsgDispatcherBase):
             return
         task, trial = Task.from_parameters(sent['parameters']), data['trial_job_id']
         with self._lock:
+            metric = None
             if data['event'] == 'SUCCEEDED':
                 self._lock.wait_for(lambda: trial in self._metrics, _METRIC_WAIT)
-            # NNI drops a metric that comes late; the work folder has it too.
-            metric = self._metrics.pop(trial, None) or self._campaign.work.finished_metric(task.id, task.basis)
-            if data['event'] == 'SUCCEEDED' and metric is not None:
+                # NNI drops a metric that comes late; the work folder has it too.
+                metric = self._metrics.pop(trial, None) or self._campaign.work.finished_metric(task.id, task.basis)
+            if metric is not None:
                 self._campaign.finished(task, metric)
             else:
                 self._campaign.failed(task, f'trial {trial} ended as {data["event"]} and left no error of its '

@@ -16,7 +16,7 @@ from ..rating import load_ratings
 from ..settings import Settings
 from .ranking import rank
 from .setup import Setup
-from .tasks import Task, distill_tasks, retrain_tasks, teacher_tasks
+from .tasks import TEACHER_ID, Task, cell_id, distill_tasks, retrain_tasks, teacher_tasks
 from .work import WorkFolder
 
 __all__ = ['Campaign']
@@ -48,7 +48,7 @@ class Campaign:
         self.setup = Setup(settings, definition)
         self.work = WorkFolder(settings.work)
         self.setup.check()
-        self.work.claim(settings, definition, code or Path.cwd())
+        self._lock = self.work.claim(settings, definition, code or Path.cwd())  # held for as long as this campaign lives
         self._finished: dict[str, dict[str, Any]] = {}
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
@@ -98,7 +98,7 @@ class Campaign:
         return tasks
 
     def _distill_tasks(self) -> list[Task]:
-        teacher = self._finished.get('teacher/train', {}).get('sha256', '')
+        teacher = self._finished.get(TEACHER_ID, {}).get('sha256', '')
         return distill_tasks(self.setup.settings, self.setup.chain, teacher[:16])
 
     def next_task(self) -> Task | None:
@@ -180,9 +180,8 @@ class Campaign:
     def _search_if_due(self) -> None:
         """Rank as soon as every cell is rated; a matter of milliseconds, so it is simply done again after a restart."""
         if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
-            ratings = [np.concatenate([
-                load_ratings(self.work.root / 'distill' / block.name / cell.name / 'ratings.npz', cell)
-                for cell in block.cells]) for block in self.setup.chain.blocks]
+            ratings = [np.concatenate([load_ratings(self.work.root / cell_id(block, cell) / 'ratings.npz', cell)
+                                       for cell in block.cells]) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
             self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
         if self._ranking is not None:

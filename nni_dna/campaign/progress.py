@@ -18,7 +18,7 @@ class Progress:
     Attributes
     ----------
     phase
-        ``teacher``, ``distill``, ``retrain`` or ``done``.
+        ``teacher``, ``distill``, ``search``, ``retrain`` or ``done``.
     counts
         Per phase, how many tasks are finished, and of how many.
     running

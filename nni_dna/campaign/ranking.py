@@ -30,7 +30,7 @@ def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> i
         If none does; carries the cheapest possible cost of each kind.
     """
     alike = [np.zeros(block.paths) for block in chain.blocks]
-    return len(_search(chain, costs, alike, settings, settings.top_k))
+    return len(_search(chain, costs, alike, settings))
 
 
 def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
         each of ``COSTS``. Fewer than ``top_k`` where fewer keep the limits.
     """
     ranking = []
-    for position, solution in enumerate(_search(chain, costs, ratings, settings, settings.top_k), start=1):
+    for position, solution in enumerate(_search(chain, costs, ratings, settings), start=1):
         cost = costs.total(chain, solution.paths)
         ranking.append({
             'rank': position,
@@ -67,13 +67,13 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
     return ranking
 
 
-def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings,
-            top_k: int) -> tuple[Solution, ...]:
+def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray],
+            settings: SearchSettings) -> tuple[Solution, ...]:
     tables = []
     for block, cost, rating in zip(chain.blocks, costs.blocks, ratings):
         border = np.repeat(np.arange(len(block.cells)), [cell.paths for cell in block.cells])
         tables.append(BlockTable(ratings=rating, costs=cost.astype(np.float64), border=border))
     limits = [getattr(settings, name) or np.inf for name in _LIMITS]
     names = [f'search.{name}' for name in _LIMITS]
-    return search(tables, limits=limits, top_k=top_k, tail_costs=costs.rest.astype(np.float64),
+    return search(tables, limits=limits, top_k=settings.top_k, tail_costs=costs.rest.astype(np.float64),
                   limit_names=names).solutions

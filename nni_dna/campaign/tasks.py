@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Mapping
 from ..settings.sections import Settings
 
 if TYPE_CHECKING:  # the chain's package imports torch, which `nni-dna show` does without
-    from ..spaces.chain import Architecture, Chain
+    from ..spaces.chain import Architecture, Block, Cell, Chain
 
-__all__ = ['PHASES', 'Task', 'teacher_tasks', 'distill_tasks', 'retrain_tasks']
+__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'cell_id', 'teacher_tasks', 'distill_tasks', 'retrain_tasks']
 
 PHASES = ('teacher', 'distill', 'search', 'retrain', 'done')
 """In order; ``search`` and ``done`` have no tasks."""
+
+TEACHER_ID = 'teacher/train'
+"""The task that trains the teacher."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +63,21 @@ class Task:
 
 def teacher_tasks(settings: Settings) -> list[Task]:
     """Train the teacher, where no weights are given."""
-    return [Task(phase='teacher', name='train', details={'teacher': settings.teacher.name})] \
+    return [Task(phase='teacher', name=TEACHER_ID.partition('/')[2], details={'teacher': settings.teacher.name})] \
         if settings.teacher.weights == 'train' else []
+
+
+def cell_id(block: Block, cell: Cell) -> str:
+    """The folder of a cell's rating table and supernet, whichever task made them."""
+    return f'distill/{block.name}/{cell.name}'
 
 
 def distill_tasks(settings: Settings, chain: Chain, teacher: str) -> list[Task]:
     """Distil and rate: a task per cell, or one for all. ``teacher`` is the digest of a teacher that was trained."""
     if settings.distill.tasks == 'joint':
         return [Task(phase='distill', name='all', details={'block': 'all', 'cell': 'all'}, basis=teacher)]
-    return [Task(phase='distill', name=f'{block.name}/{cell.name}', details={'block': block.name, 'cell': cell.name},
+    return [Task(phase='distill', name=cell_id(block, cell).partition('/')[2],
+                 details={'block': block.name, 'cell': cell.name},
                  basis=teacher)
             for _, _, block, cell in chain.cells()]
 

@@ -69,8 +69,8 @@ class WorkFolder:
                                   f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
         return wanted
 
-    def claim(self, settings: Settings, definition: Mapping[str, Any], code: Path) -> None:
-        """Make the folder ours, once it is checked and found writable.
+    def claim(self, settings: Settings, definition: Mapping[str, Any], code: Path) -> IO[str]:
+        """Make the folder ours, once it is checked, found writable, and free of other experiments.
 
         Parameters
         ----------
@@ -79,15 +79,24 @@ class WorkFolder:
         code
             Folder of the user's own modules.
 
+        Returns
+        -------
+        IO
+            The lock, as `lock` gives it.
+
         Raises
         ------
         WorkFolderError
-            As `check`, or if the folder cannot be written.
+            As `check` and `lock`, or if the folder cannot be written.
         """
         wanted = self.check(settings, definition)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            lock = self.lock()
             self._write_json(self._settings_file, {**wanted, 'code': str(code)})
+            return lock
+        except WorkFolderError:
+            raise
         except OSError as error:
             raise WorkFolderError(f'work: {self.root} cannot be written: {error}; name a folder that can') from error
 

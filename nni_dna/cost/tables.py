@@ -17,6 +17,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from ..errors import SpaceError
 from ..spaces.chain import Cell, Chain
 from ..spaces.freezing import freeze
+from ..spaces.reading import cell_module
 from .borders import dry_run
 from .counter import COSTS, Cost, count
 
@@ -79,9 +80,9 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
         inputs = ((runs[0][0][0],), *outputs[:-1])
         tables = []
         for b, block in enumerate(chain.blocks):
-            module = space.get_submodule(block.module)
             before: list[dict[str, Any]] = [{}] if b == 0 else [dict(cell.choice) for cell in chain.blocks[b - 1].cells]
-            by_border = [np.concatenate([_path_costs(module, cell, border, inputs[b][i]) for cell in block.cells])
+            by_border = [np.concatenate([_path_costs(cell_module(space, block, cell), cell, border, inputs[b][i])
+                                         for cell in block.cells])
                          for i, border in enumerate(before)]
             tables.append(np.stack(by_border))
         nothing = np.zeros((len(chain.blocks[-1].cells), len(COSTS)), dtype=np.int64)
@@ -96,8 +97,6 @@ def _cells(chain: Chain, index: int) -> tuple[int, ...]:
 
 def _path_costs(module: nn.Module, cell: Cell, border: dict[str, Any], input_shape: tuple[int, ...]) -> np.ndarray:
     """(paths, costs) of one cell for one incoming width."""
-    if cell.choice:
-        module = module[next(iter(cell.choice.values()))]  # type: ignore[index]
     total = np.zeros((1, len(COSTS)), dtype=np.int64)
     for layer in cell.layers:
         table = np.zeros((len(layer.options), len(COSTS)), dtype=np.int64)
@@ -114,7 +113,7 @@ def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], bl
     """What is outside the blocks, by the last block's cell: the whole network less its blocks."""
     rest: dict[int, Cost] = {}
     first = _cells(chain, 0)
-    for paths in [*(first[:-1] + paths[-1:] for paths in sampled), *sampled]:
+    for paths in dict.fromkeys([*(first[:-1] + paths[-1:] for paths in sampled), *sampled]):
         whole, _ = count(freeze(space, chain.architecture(paths)), image_shape)
         outside, cell = whole - blocks.total(chain, paths), chain.blocks[-1].locate(paths[-1])[0]
         if rest.setdefault(cell, outside) != outside:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from ..campaign.setup import Setup
-from ..campaign.tasks import Task
+from ..campaign.tasks import Task, cell_id
 from ..campaign.work import WorkFolder
 from ..errors import TrainingError
 from ..distill import BlockwiseDistillation, CellKey
@@ -20,12 +18,7 @@ from ..weights import save_weights
 from .outcome import Outcome, Report
 from .teacher import trained_teacher
 
-__all__ = ['distill', 'cell_folder']
-
-
-def cell_folder(work: WorkFolder, block: str, cell: str) -> Path:
-    """Where the rating table and the supernet of a cell are, whichever task made them."""
-    return work.task_folder(f'distill/{block}/{cell}')
+__all__ = ['distill']
 
 
 def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outcome:
@@ -47,7 +40,7 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
     for key, ratings in _rate(setup, teacher, supernets).items():
         block = setup.chain.blocks[key[0]]
         cell = block.cells[key[1]]
-        folder = cell_folder(work, block.name, cell.name)
+        folder = work.task_folder(cell_id(block, cell))
         save_ratings(folder / 'ratings.npz', cell, ratings.numpy())
         save_weights(supernets[key], folder / 'supernet.safetensors')
         files += [folder / 'ratings.npz', folder / 'supernet.safetensors']

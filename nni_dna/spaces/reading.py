@@ -17,7 +17,7 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule
 from ..errors import SpaceError
 from .chain import Block, Cell, Chain, Layer
 
-__all__ = ['read_chain', 'labels_of']
+__all__ = ['read_chain', 'cell_module', 'labels_of']
 
 
 def labels_of(module: nn.Module) -> dict[str, Categorical]:
@@ -118,3 +118,12 @@ def _layers(place: str, cell: nn.Module, border: set[str], own: dict[str, str]) 
     if not layers:
         raise SpaceError(f'{place}: expected at least one layer, got none')
     return tuple(layers)
+
+
+def cell_module(space: ModelSpace, block: Block, cell: Cell) -> nn.Module:
+    """The Sequential of a cell's layers in the model space: the block itself where it has one cell only."""
+    module = space.get_submodule(block.module)
+    for value in cell.choice.values():
+        assert isinstance(module, LayerChoice)
+        module = module[value]
+    return module

@@ -10,7 +10,7 @@ from nni.nas.nn.pytorch import ModelSpace, ParametrizedModule
 from nni.nas.oneshot.pytorch.strategy import MutationHook, RandomOneShot
 
 from ..spaces.chain import Chain
-from ..spaces.reading import labels_of
+from ..spaces.reading import cell_module, labels_of
 from .cell import CellSupernet
 
 __all__ = ['DNAMutator']
@@ -75,17 +75,14 @@ class DNAMutator:
         exit
             Runs after the cell: brings its output to the teacher's width.
         """
-        own = chain.blocks[block]
-        part = copy.deepcopy(space.get_submodule(own.module))
-        if own.cells[cell].choice:
-            part = part[next(iter(own.cells[cell].choice.values()))]
+        own = chain.blocks[block].cells[cell]
         # The first layer is built for the last cell of the block before; `entry` gives it that width.
         border = chain.blocks[block - 1].cells[-1].choice if block else {}
-        holder = _Holder(part)
+        holder = _Holder(copy.deepcopy(cell_module(space, chain.blocks[block], own)))
         if hasattr(space, 'extra_oneshot_hooks'):  # where NNI's own strategies look for a model space's hooks
             holder.extra_oneshot_hooks = space.extra_oneshot_hooks
         _fix_border(holder, border)
         RandomOneShot(mutation_hooks=self.mutation_hooks).mutate_model(holder)
-        layers = [holder.part.get_submodule(layer.name) for layer in own.cells[cell].layers]
-        options = [[{**border, **option} for option in layer.options] for layer in own.cells[cell].layers]
+        layers = [holder.part.get_submodule(layer.name) for layer in own.layers]
+        options = [[{**border, **option} for option in layer.options] for layer in own.layers]
         return CellSupernet(entry, layers, options, exit)

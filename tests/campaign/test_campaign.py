@@ -102,6 +102,7 @@ def test_a_restart_goes_on_where_the_journal_ends_and_repeats_nothing(finished, 
     campaign.started(interrupted, campaign.new_parameter_id())
     with (work / 'journal.jsonl').open('a') as file:
         file.write('{"event": "finished", "task": "distill/bl')  # a crash in the middle of a line
+    del campaign  # a dead process holds no lock
     again = open_campaign(work)
     assert again.next_task().id == interrupted.id
     assert again.new_parameter_id() == 3
@@ -206,6 +207,16 @@ def test_a_winner_loads_as_a_plain_module_with_the_accuracy_that_was_reported(fi
     assert accuracy(network, 4, setup.data.test()) == pytest.approx(ranking(finished)[1]['accuracy'])
     with pytest.raises(ResultError, match='rank 3'):
         nni_dna.load(finished, rank=3)
+
+
+def test_a_second_campaign_on_the_folder_is_refused_before_it_writes_anything(tmp_path):
+    work = tmp_path / 'work'
+    first = open_campaign(work)
+    before = {file: file.read_bytes() for file in work.rglob('*') if file.is_file()}
+    with pytest.raises(WorkFolderError, match='another experiment is running'):
+        open_campaign(work, retrain={'epochs': 3})
+    assert {file: file.read_bytes() for file in work.rglob('*') if file.is_file()} == before
+    assert first.next_task().id == 'teacher/train'
 
 
 def test_given_weights_leave_the_teacher_phase_out(tmp_path):
