@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from nni_dna.campaign.campaign import Campaign
+from nni_dna.campaign.config import ConfigSetup
 from nni_dna.campaign.setup import Setup
 from nni_dna.phases import run_campaign
 from nni_dna.phases.retrain import train_architecture
@@ -38,7 +39,7 @@ def main() -> None:
     for seed in arguments.seeds:
         with tempfile.TemporaryDirectory() as folder:
             settings = read_settings({**config, 'seed': seed, 'work': f'{folder}/work'}, arguments.config.parent)
-            campaign = Campaign(settings, {})
+            campaign = Campaign(ConfigSetup(settings, {}))
             run_campaign(campaign)
             ranking = campaign.work.read_ranking()
             assert ranking is not None

@@ -94,10 +94,11 @@ class DNAAdvisor(MsgDispatcherBase):
         # torch comes in only now: the manager gives up on an advisor that does not connect within 10 seconds.
         from .campaign.campaign import Campaign
         from .campaign.check import check_trial_limit
+        from .campaign.config import ConfigSetup
         base = config_folder()
         add_to_path(base)
         with self._lock:
-            self._campaign = Campaign(read_settings(self._class_args, base), data or {}, base)
+            self._campaign = Campaign(ConfigSetup(read_settings(self._class_args, base), data or {}), base)
             if dispatcher_env_vars.NNI_MODE != 'resume':  # where it may be the number at which we ended the experiment
                 check_trial_limit(self._campaign.setup, self._manager.experiment()['params'].get('maxTrialNumber'))
             self._assigner = TrialAssigner(self._manager, self._campaign.work.root)

@@ -56,11 +56,11 @@ def _export(arguments: argparse.Namespace) -> str:
     _mute_nni()
     import torch
     from .imports import add_to_path
-    from .spaces import build_space, read_chain, to_definition
+    from .spaces import build_space, to_definition
     add_to_path(Path.cwd())
     with torch.device('meta'):
-        chain = read_chain(build_space(arguments.name, {}, num_classes=10))
-    return json.dumps(to_definition(chain), indent=2)
+        space = build_space(arguments.name, {}, num_classes=10)
+    return json.dumps(to_definition(space), indent=2)
 
 
 def _mute_nni() -> None:

@@ -58,5 +58,7 @@ def with_num_classes(factory: Callable, args: Mapping[str, Any], num_classes: in
     """The arguments of a factory, with the task's number of classes added where it takes one and none is given."""
     # NNI wraps the constructors of its modules; the signature that the user wrote is kept here.
     parameters = inspect.signature(getattr(factory, '_init_wrapped', factory)).parameters
+    if 'num_labels' in parameters:  # as NNI's model spaces call it
+        return {'num_labels': num_classes, **args}
     takes_it = 'num_classes' in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {'num_classes': num_classes, **args} if takes_it else dict(args)

@@ -38,7 +38,7 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     from .weights import load_weights
 
     folder = WorkFolder(Path(work).resolve())
-    space = folder.settings()[0].space
+    record = folder.record()
     found = folder.read_ranking() or {}
     ranking = found.get('ranking', [])
     entry = next((entry for entry in ranking if entry['rank'] == rank), None)
@@ -47,6 +47,7 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
         raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}')
     folder.read_result(f'retrain/rank{rank}')
     add_to_path(folder.code_folder())
-    network = freeze(build_space(space.name, space.args, found['num_classes']), entry['architecture'])
+    space = record['settings']['space']
+    network = freeze(build_space(space['name'], space['args'], found['num_classes']), entry['architecture'])
     load_weights(network, folder.root / f'retrain/rank{rank}/model.safetensors', f'rank {rank}')
     return network.eval()

@@ -20,6 +20,7 @@ def main() -> int:
         return 2
 
     from .assignment import take_assignment
+    from .campaign.config import ConfigSetup
     from .campaign.tasks import Task
     from .campaign.work import WorkFolder
     from .errors import NniDnaError
@@ -27,7 +28,9 @@ def main() -> int:
     try:
         work = Path(parameters['work'])  # all that is taken from these: they may be another trial's
         parameters = take_assignment(work, nni.get_experiment_id(), nni.get_trial_id())
-        metric = run_task(WorkFolder(work), Task.from_parameters(parameters), nni.report_intermediate_result)
+        folder = WorkFolder(work)
+        metric = run_task(folder, Task.from_parameters(parameters), nni.report_intermediate_result,
+                          lambda: ConfigSetup.from_record(folder.record(), work))
     except NniDnaError as error:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)
         return 1

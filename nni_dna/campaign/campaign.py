@@ -13,10 +13,10 @@ import numpy as np
 
 from ..errors import CampaignError, ResultError
 from ..rating import load_ratings
-from ..settings import Settings
+from ..spaces import Block
 from .ranking import rank
 from .setup import Setup
-from .tasks import TEACHER_ID, Task, cell_id, distill_tasks, retrain_tasks, teacher_tasks
+from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, supernet_id, teacher_tasks
 from .work import WorkFolder
 
 __all__ = ['Campaign']
@@ -31,10 +31,8 @@ class Campaign:
 
     Parameters
     ----------
-    settings
-        All settings.
-    definition
-        NNI's search space, which restricts the model space.
+    setup
+        The experiment.
     code
         Folder of the user's own modules, for trials to import them from.
 
@@ -44,11 +42,13 @@ class Campaign:
         If anything is wrong with the settings, the data, the space, the teacher or the work folder.
     """
 
-    def __init__(self, settings: Settings, definition: Mapping[str, Any], code: Path | None = None):
-        self.setup = Setup(settings, definition)
-        self.work = WorkFolder(settings.work)
-        self.setup.check()
-        self._lock = self.work.claim(settings, definition, code or Path.cwd())  # held for as long as this campaign lives
+    def __init__(self, setup: Setup, code: Path | None = None):
+        self.setup = setup
+        self.work = WorkFolder(setup.settings.work)
+        record = setup.record()
+        self.work.check(record)
+        setup.check()
+        self._lock = self.work.claim(record, code or Path.cwd())  # held for as long as this campaign lives
         self._finished: dict[str, dict[str, Any]] = {}
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
@@ -94,7 +94,7 @@ class Campaign:
         """All tasks that are known so far, in the order in which they run."""
         tasks = teacher_tasks(self.setup.settings) + self._distill_tasks()
         if self._ranking is not None:
-            tasks += retrain_tasks(self.setup.settings, [entry['architecture'] for entry in self._ranking])
+            tasks += retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in self._ranking])
         return tasks
 
     def _distill_tasks(self) -> list[Task]:
@@ -178,14 +178,22 @@ class Campaign:
                                 f'again. The trial\'s own error:\n{message}')
 
     def _search_if_due(self) -> None:
-        """Rank as soon as every cell is rated; a matter of milliseconds, so it is simply done again after a restart."""
+        """Rank as soon as every path is rated; a matter of milliseconds, so it is simply done again after a restart."""
         if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
-            ratings = [np.concatenate([load_ratings(self.work.root / cell_id(block, cell) / 'ratings.npz', cell)
-                                       for cell in block.cells]) for block in self.setup.chain.blocks]
+            ratings = [self._ratings(block) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
             self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
         if self._ranking is not None:
             self._write_ranking()
+
+    def _ratings(self, block: Block) -> np.ndarray:
+        """(paths,) of a block."""
+        rated: dict[str, np.ndarray] = {}
+        for name in block.supernets:
+            cells = [cell for cell in block.cells if cell.supernet == name]
+            tables = load_ratings(self.work.root / supernet_id(block, name) / 'ratings.npz', cells)
+            rated.update(zip((cell.name for cell in cells), tables))
+        return np.concatenate([rated[cell.name] for cell in block.cells])
 
     def _write_ranking(self) -> None:
         assert self._ranking is not None
@@ -196,6 +204,8 @@ class Campaign:
                             'weights': f'{task.id}/model.safetensors' if finished else None})
         search = self.setup.settings.search
         self.work.write_ranking({
-            'version': 1, 'num_classes': self.setup.data.task.num_classes,
+            'version': 1, 'num_classes': self.setup.num_classes,
             'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
-            'architectures_in_space': self.setup.chain.architectures, 'ranking': entries})
+            'architectures_in_space': self.setup.chain.all_architectures,
+            'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in self.setup.chain.blocks},
+            'ranking': entries})

@@ -11,7 +11,9 @@ import yaml
 from ..errors import SettingsError
 from ..imports import add_to_path
 from ..settings import read_settings
+from .config import ConfigSetup
 from .setup import Setup
+from .describe import describe
 from .tasks import distill_tasks, teacher_tasks
 from .work import WorkFolder
 
@@ -44,11 +46,11 @@ def check_config(path: Path) -> str:
     code = (base / str(tuner.get('codeDirectory') or config.get('trialCodeDirectory') or '.')).resolve()
     add_to_path(code)
     settings = read_settings(tuner['classArgs'], code)
-    setup = Setup(settings, _search_space(config, base))
+    setup = ConfigSetup(settings, _search_space(config, base))
+    WorkFolder(settings.work).check(setup.record())
     setup.check()
-    WorkFolder(settings.work).check(settings, setup.definition)
     check_trial_limit(setup, config.get('maxTrialNumber'))
-    return '\n'.join(_summary(setup) + [f'{_trials(setup)} trials; work folder {settings.work}'])
+    return f'{describe(setup)}\n{_trials(setup)} trials; work folder {settings.work}'
 
 
 def check_trial_limit(setup: Setup, limit: int | None) -> None:
@@ -100,18 +102,3 @@ def _read_yaml(path: Path, option: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f'{option}expected {path} to hold a mapping, got {type(content).__name__}')
     return content
-
-
-def _summary(setup: Setup) -> list[str]:
-    lines = [f'{setup.chain.architectures:,} architectures',
-             'block    cell      layers   paths  output            teacher stage, its output']
-    for block, shapes, stage, target in zip(setup.chain.blocks, setup.costs.output_shapes, setup.settings.teacher.stages,
-                                            setup.teacher_shapes):
-        for cell, shape in zip(block.cells, shapes):
-            lines.append(f'{block.name:<8} {cell.name:<9} {len(cell.layers):>6}  {cell.paths:>6}  {_size(shape):<17} '
-                         f'{stage}, {_size(target)}')
-    return lines
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return 'x'.join(map(str, shape))

@@ -62,7 +62,7 @@ def read_progress(work: WorkFolder) -> Progress:
     WorkFolderError
         If this is no work folder or the journal is damaged.
     """
-    work.settings()
+    work.record()
     totals: dict[str, int] = {}
     started: dict[str, float] = {}
     finished: dict[str, float] = {}

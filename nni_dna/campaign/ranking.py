@@ -71,7 +71,7 @@ def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray],
             settings: SearchSettings) -> tuple[Solution, ...]:
     tables = []
     for block, cost, rating in zip(chain.blocks, costs.blocks, ratings):
-        border = np.repeat(np.arange(len(block.cells)), [cell.paths for cell in block.cells])
+        border = np.repeat(block.cell_borders, [cell.paths for cell in block.cells])
         tables.append(BlockTable(ratings=rating, costs=cost.astype(np.float64), border=border))
     limits = [getattr(settings, name) or np.inf for name in _LIMITS]
     names = [f'search.{name}' for name in _LIMITS]

@@ -1,90 +1,190 @@
-"""From settings to the parts of an experiment, each built once and on demand; and the check of all that can be checked."""
+"""The parts of an experiment, each built once and on demand; and the check of all that can be checked.
+
+Where images, model space and training recipes come from differs between the two faces; all that follows from them is here.
+"""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, Protocol
 
+import pytorch_lightning as pl
 import torch
+from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
-from ..cost import CostTables, cost_tables
-from ..data import ImageData
+from ..cost import CostTables, Shapes, border_shapes, cost_tables
 from ..errors import NniDnaError, TeacherError
-from ..retrain import recipe_from
-from ..settings import Settings
-from ..spaces import Chain, build_space, read_chain, restrict
-from ..supernet import match_stages
-from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
+from ..settings import CommonSettings
+from ..spaces import Chain, chain_of
+from ..supernet import DNAMutator, match_stages
+from ..teacher import StagedTeacher, build_network, check_classifier, find_stages, ready_teacher
+from ..weights import load_weights
 from .ranking import check_limits
 
-__all__ = ['Setup']
+__all__ = ['Images', 'Setup']
 
 _logger = logging.getLogger(__name__)
 
 
-class Setup:
+class Images(Protocol):
+    """The batches of images that distillation and rating take; each loader gives images, or images with labels."""
+
+    image_shape: tuple[int, int, int]
+
+    def distillation(self) -> Any:
+        """Training images, shuffled."""
+
+    def calibration(self) -> Any:
+        """Training images for the statistics of BatchNorm."""
+
+    def holdout(self) -> Any:
+        """Images that no supernet was trained on."""
+
+
+class Setup(ABC):
     """The parts of an experiment.
 
     Parameters
     ----------
     settings
-        All settings.
+        What both faces have in common.
     definition
         NNI's search space, which restricts the model space.
     """
 
-    def __init__(self, settings: Settings, definition: Mapping[str, Any]):
+    def __init__(self, settings: CommonSettings, definition: Mapping[str, Any]):
         self.settings = settings
         self.definition = definition
 
-    @cached_property
-    def data(self) -> ImageData:
+    # What a face provides
+
+    @property
+    @abstractmethod
+    def data(self) -> Images:
         """The images."""
-        return ImageData(self.settings.data, self.settings.seed)
+
+    @property
+    @abstractmethod
+    def num_classes(self) -> int:
+        """Number of outputs of the networks."""
+
+    @abstractmethod
+    def build_space(self, device: str = 'cpu') -> ModelSpace:
+        """The model space with fresh random weights."""
+
+    @abstractmethod
+    def make_trainer(self) -> pl.Trainer:
+        """The trainer of the distillation."""
+
+    @abstractmethod
+    def train_teacher(self, network: nn.Module, report: Callable[[float], None]) -> float:
+        """Train the teacher on the task in place; returns its quality (larger is better)."""
+
+    @abstractmethod
+    def retrain(self, network: nn.Module, report: Callable[[float], None]) -> float:
+        """Train a winner in place; returns its final metric."""
+
+    @property
+    @abstractmethod
+    def recipe(self) -> Any:
+        """What the retraining depends on, as JSON-able data."""
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """The experiment as JSON-able data: what its work folder belongs to."""
+
+    def check_recipe(self) -> None:
+        """See that the retraining can be done."""
+
+    @property
+    def mutator(self) -> DNAMutator:
+        """What makes supernets."""
+        return DNAMutator()
+
+    # What follows from it
 
     @cached_property
     def meta_space(self) -> ModelSpace:
         """The model space without memory for its weights: to count, and to freeze architectures from."""
-        return self.build_space('meta')
-
-    def build_space(self, device: str = 'cpu') -> ModelSpace:
-        """The model space with fresh random weights."""
-        num_classes = self.data.task.num_classes  # loads the data, which must not happen on the meta device
-        with torch.device(device):
-            return build_space(self.settings.space.name, self.settings.space.args, num_classes)
-
-    @cached_property
-    def chain(self) -> Chain:
-        """The blocks of the space, restricted by NNI's search space."""
-        return restrict(read_chain(self.meta_space), self.definition)
-
-    @cached_property
-    def costs(self) -> CostTables:
-        """The cost of every path, and the shapes at the blocks' borders."""
-        return cost_tables(self.meta_space, self.chain, self.data.image_shape)
-
-    @cached_property
-    def teacher_shapes(self) -> list[tuple[int, ...]]:
-        """(channels, height, width) of the teacher's feature map after each stage."""
-        network = build_network(self.settings.teacher, self.data.task.num_classes)
-        teacher = StagedTeacher(network, self.settings.teacher.stages)
         try:
-            maps = teacher(torch.zeros(1, *self.data.image_shape))
+            return self.build_space('meta')
+        except NniDnaError:
+            raise
+        except Exception:  # a constructor that computes with tensors cannot run on the meta device
+            return self.build_space().to('meta')
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        """The teacher's network: with random weights where it is to be trained, else with those given."""
+        if self.settings.teacher.weights == 'train':
+            return build_network(self.settings.teacher, self.num_classes)
+        return ready_teacher(self.settings.teacher, self.num_classes)
+
+    @cached_property
+    def _found(self) -> tuple[Chain, tuple[str, ...], dict[str, tuple[int, ...]]]:
+        """The chain, the stages of its blocks, and the shapes of all stages that were looked at."""
+        chosen, shape = self.settings.teacher.stages, self.data.image_shape
+        try:
+            names = chosen or find_stages(self._network, shape)
+            maps = StagedTeacher(self._network, names)(torch.zeros(1, *shape))
         except NniDnaError:
             raise
         except Exception as error:
             raise TeacherError(f'teacher.name: {self.settings.teacher.name!r} cannot run on images of shape '
-                               f'{self.data.image_shape}: {type(error).__name__}: {error}; raise data.image_size, or take '
+                               f'{shape}: {type(error).__name__}: {error}; raise data.image_size, or take '
                                'another teacher') from error
-        return [tuple(y.shape[1:]) for y in maps]
+        shapes = {name: tuple(y.shape[1:]) for name, y in zip(names, maps)}
+        chain, stages = chain_of(
+            self.meta_space, shape, stages=[(name, (y[1], y[2])) for name, y in shapes.items()], chosen_stages=chosen is not None,
+            definition=self.definition, ends=self.settings.blocks, max_paths=self.settings.rate.max_paths,
+            seed=self.settings.seed)
+        return chain, stages, shapes
+
+    @property
+    def chain(self) -> Chain:
+        """The blocks of the space, restricted by NNI's search space."""
+        return self._found[0]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The teacher's stage of each block."""
+        return self._found[1]
+
+    @property
+    def teacher_shapes(self) -> list[tuple[int, ...]]:
+        """(channels, height, width) of the teacher's feature map after each of ``stages``."""
+        return [self._found[2][stage] for stage in self.stages]
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """The shapes at the blocks' borders."""
+        return border_shapes(self.meta_space, self.chain, self.data.image_shape)
+
+    @cached_property
+    def costs(self) -> CostTables:
+        """The cost of every path."""
+        return cost_tables(self.meta_space, self.chain, self.data.image_shape)
+
+    def untrained_teacher(self) -> nn.Module:
+        """The teacher's network, to be trained."""
+        return self._network
 
     def teacher(self, trained: Path | None) -> StagedTeacher:
-        """The teacher with its weights, cut into stages."""
-        return StagedTeacher(ready_teacher(self.settings.teacher, self.data.task.num_classes, trained),
-                             self.settings.teacher.stages)
+        """The teacher with its weights, cut into stages.
+
+        Parameters
+        ----------
+        trained
+            The weights that the first phase trained, where ``teacher.weights`` is ``train``.
+        """
+        stages = self.stages
+        if trained is not None:
+            load_weights(self._network, trained, 'teacher')
+        return StagedTeacher(self._network, stages)
 
     def check(self) -> None:
         """Check all that can be checked before the first trial.
@@ -92,15 +192,18 @@ class Setup:
         Raises
         ------
         NniDnaError
-            One error that names the option and the remedy. That ``top_k`` is more than the limits allow is only warned of.
+            One error that names the option and the remedy. That ``top_k`` is more than the limits allow, and that not all
+            paths are rated, is only warned of.
         """
-        recipe_from(self.settings.retrain)
-        match_stages(self.chain, self.costs.output_shapes, self.settings.teacher.stages, self.teacher_shapes)
+        self.check_recipe()
+        match_stages(self.chain, self.shapes.outputs, self.stages, self.teacher_shapes)
         if self.settings.teacher.weights == 'train':
-            classes = self.data.task.num_classes
-            check_classifier(build_network(self.settings.teacher, classes), classes, self.data.image_shape)
-        else:
-            self.teacher(None)
+            check_classifier(self._network, self.num_classes, self.data.image_shape)
+        for block in self.chain.blocks:
+            if block.paths < block.all_paths:
+                _logger.warning('%s: %s of its %s paths are rated, chosen at random (rate.max_paths); teacher stages of the same '
+                                'size, or fewer values in the search space, would let all be rated', block.name,
+                                f'{block.paths:,}', f'{block.all_paths:,}')
         possible, wanted = check_limits(self.chain, self.costs, self.settings.search), self.settings.search.top_k
         if possible < wanted:
             _logger.warning('search.top_k: %d architectures were asked for, but only %d keep the limits; these are used', wanted,

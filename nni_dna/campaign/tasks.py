@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Mapping
+from urllib.parse import quote
 
-from ..settings.sections import Settings
+from ..settings.sections import CommonSettings
 
 if TYPE_CHECKING:  # the chain's package imports torch, which `nni-dna show` does without
-    from ..spaces.chain import Architecture, Block, Cell, Chain
+    from ..spaces.chain import Architecture, Block, Chain
 
-__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'cell_id', 'teacher_tasks', 'distill_tasks', 'retrain_tasks']
+__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'retrain_tasks']
 
 PHASES = ('teacher', 'distill', 'search', 'retrain', 'done')
 """In order; ``search`` and ``done`` have no tasks."""
@@ -61,30 +61,29 @@ class Task:
         return Task(phase=phase, name=name, details=details, basis=parameters['basis'])
 
 
-def teacher_tasks(settings: Settings) -> list[Task]:
+def teacher_tasks(settings: CommonSettings) -> list[Task]:
     """Train the teacher, where no weights are given."""
     return [Task(phase='teacher', name=TEACHER_ID.partition('/')[2], details={'teacher': settings.teacher.name})] \
         if settings.teacher.weights == 'train' else []
 
 
-def cell_id(block: Block, cell: Cell) -> str:
-    """The folder of a cell's rating table and supernet, whichever task made them."""
-    return f'distill/{block.name}/{cell.name}'
+def supernet_id(block: Block, name: str) -> str:
+    """The folder of a supernet's rating table and weights, whichever task made them."""
+    return f'distill/{block.name}/{quote(name, safe="")}'
 
 
-def distill_tasks(settings: Settings, chain: Chain, teacher: str) -> list[Task]:
-    """Distil and rate: a task per cell, or one for all. ``teacher`` is the digest of a teacher that was trained."""
+def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str) -> list[Task]:
+    """Distil and rate: a task per supernet, or one for all. ``teacher`` is the digest of a teacher that was trained."""
     if settings.distill.tasks == 'joint':
         return [Task(phase='distill', name='all', details={'block': 'all', 'cell': 'all'}, basis=teacher)]
-    return [Task(phase='distill', name=cell_id(block, cell).partition('/')[2],
-                 details={'block': block.name, 'cell': cell.name},
+    return [Task(phase='distill', name=supernet_id(block, name).partition('/')[2],
+                 details={'block': block.name, 'cell': name},
                  basis=teacher)
-            for _, _, block, cell in chain.cells()]
+            for _, _, block, name in chain.supernets()]
 
 
-def retrain_tasks(settings: Settings, architectures: list[Architecture]) -> list[Task]:
-    """Retrain the winners, best first."""
-    recipe = dataclasses.asdict(settings.retrain)
+def retrain_tasks(recipe: Any, architectures: list[Architecture]) -> list[Task]:
+    """Retrain the winners, best first. ``recipe`` is what the retraining depends on."""
     return [Task(phase='retrain', name=f'rank{rank}', details={'rank': rank, 'architecture': architecture},
                  basis=_digest([architecture, recipe]))
             for rank, architecture in enumerate(architectures, start=1)]

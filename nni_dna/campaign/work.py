@@ -15,7 +15,7 @@ from typing import IO, Any, Iterable, Mapping
 
 from ..errors import ResultError, WorkFolderError
 from ..files import write_atomically
-from ..settings import Settings, differences, read_settings, to_plain
+from ..settings import differences
 from .journal import VERSION, Journal
 
 __all__ = ['WorkFolder']
@@ -34,15 +34,13 @@ class WorkFolder:
         self.root = root
         self.journal = Journal(root / 'journal.jsonl')
 
-    def check(self, settings: Settings, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """See that the folder is new, or belongs to these settings; touches nothing.
+    def check(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """See that the folder is new, or belongs to this experiment; touches nothing.
 
         Parameters
         ----------
-        settings
-            Of the experiment.
-        definition
-            NNI's search space.
+        record
+            The experiment, as `Setup.record` gives it.
 
         Returns
         -------
@@ -54,7 +52,7 @@ class WorkFolder:
         WorkFolderError
             If the folder belongs to other settings (says what differs), holds something else, or cannot be written.
         """
-        wanted = json.loads(json.dumps({'version': VERSION, 'settings': to_plain(settings), 'search_space': dict(definition)}))
+        wanted = json.loads(json.dumps({'version': VERSION, **record}, default=str))
         if self._settings_file.exists():
             lines = differences(_what_matters(self._read_settings_file()), _what_matters(wanted))
             if lines:
@@ -69,12 +67,12 @@ class WorkFolder:
                                   f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
         return wanted
 
-    def claim(self, settings: Settings, definition: Mapping[str, Any], code: Path) -> IO[str]:
+    def claim(self, record: Mapping[str, Any], code: Path) -> IO[str]:
         """Make the folder ours, once it is checked, found writable, and free of other experiments.
 
         Parameters
         ----------
-        settings, definition
+        record
             As for `check`.
         code
             Folder of the user's own modules.
@@ -89,7 +87,7 @@ class WorkFolder:
         WorkFolderError
             As `check` and `lock`, or if the folder cannot be written.
         """
-        wanted = self.check(settings, definition)
+        wanted = self.check(record)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = self.lock()
@@ -100,16 +98,15 @@ class WorkFolder:
         except OSError as error:
             raise WorkFolderError(f'work: {self.root} cannot be written: {error}; name a folder that can') from error
 
-    def settings(self) -> tuple[Settings, dict[str, Any]]:
-        """The settings and the search space that the folder belongs to.
+    def record(self) -> dict[str, Any]:
+        """The experiment that the folder belongs to, as `Setup.record` gave it.
 
         Raises
         ------
         WorkFolderError
             If this is no work folder.
         """
-        found = self._read_settings_file()
-        return read_settings({**found['settings'], 'work': str(self.root)}, self.root), found['search_space']
+        return self._read_settings_file()
 
     def task_folder(self, task_id: str) -> Path:
         """The folder of a task, made if it is not there."""
@@ -262,8 +259,9 @@ class WorkFolder:
 def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
     """The part of a settings file that decides whether results may be shared. A retrained model knows its recipe itself."""
     settings = {key: value for key, value in found['settings'].items() if key not in ('work', 'retries', 'threads', 'retrain')}
-    data = {key: value for key, value in settings['data'].items() if key != 'workers'}
-    return {'settings': {**settings, 'data': data}, 'search_space': found['search_space']}
+    if 'data' in settings:
+        settings['data'] = {key: value for key, value in settings['data'].items() if key != 'workers'}
+    return {'settings': settings, 'search_space': found['search_space']}
 
 
 def _sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 __all__ = ['Cost', 'COSTS', 'count']
@@ -61,14 +62,23 @@ def count(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[Cost, tuple[
     handles = [layer.register_forward_hook(hook) for layer in module.modules()
                if isinstance(layer, (_ConvNd, nn.Linear))]
     training = module.training
-    module.eval()  # a BatchNorm in training mode refuses one value per channel
+    module.eval()
+    norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    for norm in norms:  # they cost nothing and change no shape, but take most of the time on the meta device
+        norm.__dict__['forward'] = _same
     try:
         output = module(torch.zeros(1, *input_shape, device='meta'))
     finally:
+        for norm in norms:
+            del norm.__dict__['forward']
         module.train(training)
         for handle in handles:
             handle.remove()
     return Cost(sum(p.numel() for p in module.parameters()), madds), tuple(output.shape[1:])
+
+
+def _same(x: torch.Tensor) -> torch.Tensor:
+    return x
 
 
 def _layer_madds(layer: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:

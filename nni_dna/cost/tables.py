@@ -1,49 +1,46 @@
-"""Exact cost of every path of every block, by the cell that the block before ended with.
+"""Exact cost of every path of every block, by what the block before hands on.
 
-Costs add up over the layers; only a cell's first layer depends on the width that the block before hands on. So one count per
-layer, candidate and incoming width gives the cost of all paths: about a hundred small counts for 10^17 architectures.
+Costs add up over the layers; only the layers that depend on the width which the block before hands on differ with it. So one
+count per layer, candidate and incoming width gives the cost of all paths: about a hundred small counts for 10^17
+architectures.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 import torch
-from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SpaceError
-from ..spaces.chain import Cell, Chain
+from ..spaces.chain import Block, Cell, Chain
 from ..spaces.freezing import freeze
-from ..spaces.reading import cell_module
-from .borders import dry_run
+from ..spaces.labels import labels_of
 from .counter import COSTS, Cost, count
+from .shapes import Shape, border_shapes, count_layer
+from .strides import check_strides
 
 __all__ = ['CostTables', 'cost_tables']
+
+_SAMPLES = 5  # whole networks that are counted to see that the tables add up
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CostTables:
-    """Costs of all paths; the last axis is ``COSTS``.
+    """Costs of all rated paths; the last axis is ``COSTS``.
 
     Attributes
     ----------
     blocks
-        Per block an int64 array (cells of the block before, paths, costs); the first block has 1 in the first axis.
+        Per block an int64 array (borders of the block before, paths, costs); the first block has 1 in the first axis.
     rest
-        An int64 array (cells of the last block, costs): all that is outside the blocks (stem, head, classifier).
-    input_shapes
-        Per block, the shape of its input (channels, height, width) by cell of the block before.
-    output_shapes
-        Per block, the shape of its output by cell.
+        An int64 array (borders of the last block, costs): all that is outside the blocks (stem, head, classifier).
     """
 
     blocks: tuple[np.ndarray, ...]
     rest: np.ndarray
-    input_shapes: tuple[tuple[tuple[int, ...], ...], ...]
-    output_shapes: tuple[tuple[tuple[int, ...], ...], ...]
 
     def total(self, chain: Chain, paths: tuple[int, ...]) -> Cost:
         """Cost of a whole network, given one path number per block."""
@@ -51,7 +48,7 @@ class CostTables:
         before = 0
         for block, costs, path in zip(chain.blocks, self.blocks, paths):
             total += costs[before, path]
-            before = block.locate(path)[0]
+            before = block.cell_borders[block.locate(path)[0]]
         return Cost(*(int(value) for value in total + self.rest[before]))
 
 
@@ -70,54 +67,92 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
     Raises
     ------
     SpaceError
-        If a network of the space cannot run on images of this size, or its blocks do not run one after another.
+        If a network of the space cannot run on images of this size, or a choice changes sizes that are not its own.
     """
+    shapes = border_shapes(space, chain, image_shape)
     with torch.device('meta'):
-        # Cells 0, 1, ... of all blocks together: every cell runs, and every one is the last block's.
-        sampled = [_cells(chain, index) for index in range(max(len(block.cells) for block in chain.blocks))]
-        runs = [dry_run(space, chain, image_shape, paths) for paths in sampled]
-        outputs = tuple(tuple(runs[c][b][1] for c in range(len(block.cells))) for b, block in enumerate(chain.blocks))
-        inputs = ((runs[0][0][0],), *outputs[:-1])
+        counter = _LayerCounter(space)
+        borders: tuple[Mapping[str, Any], ...] = ({},)
         tables = []
-        for b, block in enumerate(chain.blocks):
-            before: list[dict[str, Any]] = [{}] if b == 0 else [dict(cell.choice) for cell in chain.blocks[b - 1].cells]
-            by_border = [np.concatenate([_path_costs(cell_module(space, block, cell), cell, border, inputs[b][i])
-                                         for cell in block.cells])
-                         for i, border in enumerate(before)]
+        for block, inputs, outputs in zip(chain.blocks, shapes.inputs, shapes.outputs):
+            by_border = []
+            for border, given in zip(borders, inputs):
+                runs = [counter.cell(cell, {**block.incoming, **border}, given) for cell in block.cells]
+                if tuple(after for _, after in runs) != outputs:
+                    raise SpaceError(f'{block.name}: the shape of its output depends on the block before '
+                                     f'({", ".join(block.incoming)}); cut the blocks elsewhere (space.blocks), or give the '
+                                     'label a single value in the search space')
+                by_border.append(np.concatenate([costs for costs, _ in runs]))
             tables.append(np.stack(by_border))
-        nothing = np.zeros((len(chain.blocks[-1].cells), len(COSTS)), dtype=np.int64)
-        found = CostTables(blocks=tuple(tables), rest=nothing, input_shapes=inputs, output_shapes=outputs)
-        return replace(found, rest=_rest(space, chain, image_shape, found, sampled))
+            _check_incoming(block, tables[-1], inputs)
+            borders = block.borders
+        nothing = np.zeros((len(borders), len(COSTS)), dtype=np.int64)
+        found = CostTables(blocks=tuple(tables), rest=nothing)
+        return replace(found, rest=_rest(space, chain, image_shape, found))
 
 
-def _cells(chain: Chain, index: int) -> tuple[int, ...]:
-    """The first path of cell number ``index`` (or the last) of each block."""
-    return tuple(sum(cell.paths for cell in block.cells[:min(index, len(block.cells) - 1)]) for block in chain.blocks)
+class _LayerCounter:
+    """Counts layers; the same layer with the same choices and input only once."""
+
+    def __init__(self, space: ModelSpace):
+        self._space = space
+        self._labels: dict[str, set[str]] = {}
+        self._known: dict[tuple, tuple[Cost, Shape]] = {}
+
+    def cell(self, cell: Cell, given: Mapping[str, Any], shape: Shape) -> tuple[np.ndarray, Shape]:
+        """(paths, costs) of a cell, and the shape of its output."""
+        tables = []
+        for layer in cell.layers:
+            counts = [self._layer(layer.name, {**given, **cell.choice, **option}, shape) for option in layer.options]
+            shapes = {after for _, after in counts}
+            if len(shapes) > 1:
+                raise SpaceError(f'module {layer.name!r}: its choices ({", ".join(layer.options[0])}) give outputs of different '
+                                 f'shapes ({", ".join(map(str, sorted(shapes)))}), and what follows does not depend on them; '
+                                 'let all candidates give the same shape, or let what follows take the width by the same '
+                                 'label')
+            tables.append(np.array([(cost.params, cost.madds) for cost, _ in counts], dtype=np.int64))
+            shape = shapes.pop()
+        digits = np.array([cell.digits(path) for path in range(cell.paths)]).T
+        return sum(table[column] for table, column in zip(tables, digits)), shape
+
+    def _layer(self, name: str, choice: Mapping[str, Any], shape: Shape) -> tuple[Cost, Shape]:
+        module = self._space.get_submodule(name)
+        labels = self._labels.setdefault(name, set(labels_of(module)))
+        key = (name, shape, *sorted((label, repr(value)) for label, value in choice.items() if label in labels))
+        if key not in self._known:
+            self._known[key] = count_layer(self._space, name, choice, shape)
+        return self._known[key]
 
 
-def _path_costs(module: nn.Module, cell: Cell, border: dict[str, Any], input_shape: tuple[int, ...]) -> np.ndarray:
-    """(paths, costs) of one cell for one incoming width."""
-    total = np.zeros((1, len(COSTS)), dtype=np.int64)
-    for layer in cell.layers:
-        table = np.zeros((len(layer.options), len(COSTS)), dtype=np.int64)
-        for row, option in zip(table, layer.options):
-            cost, output_shape = count(freeze(module.get_submodule(layer.name), {**border, **option}), input_shape)
-            row[:] = (cost.params, cost.madds)
-        input_shape = output_shape
-        total = (total[:, None, :] + table[None, :, :]).reshape(-1, len(COSTS))  # the first layer varies slowest
-    return total
+def _check_incoming(block: Block, costs: np.ndarray, inputs: tuple[Shape, ...]) -> None:
+    """See that all that a block takes over from the one before is the width."""
+    for table, shape in zip(costs, inputs):
+        if not np.array_equal(costs[inputs.index(shape)], table):
+            raise SpaceError(f'label {", ".join(map(repr, block.incoming))} of the block before {block.name} decides an '
+                             f'operation in {block.name} too, and not only a width: blocks are trained independently, so a '
+                             'choice must belong to one of them; give each its own label, or cut the blocks elsewhere '
+                             '(space.blocks)')
 
 
-def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], blocks: CostTables,
-          sampled: list[tuple[int, ...]]) -> np.ndarray:
-    """What is outside the blocks, by the last block's cell: the whole network less its blocks."""
+def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], blocks: CostTables) -> np.ndarray:
+    """What is outside the blocks, by what the last block hands on: the whole network less its blocks."""
+    first = tuple(0 for _ in chain.blocks)
+    borders = chain.blocks[-1].cell_borders
+    last = [first[:-1] + (_first_path(chain.blocks[-1], borders.index(index)),) for index in range(max(borders) + 1)]
+    others = [tuple(_first_path(block, min(index, len(block.cells) - 1)) for block in chain.blocks)
+              for index in range(min(max(len(block.cells) for block in chain.blocks), _SAMPLES))]
     rest: dict[int, Cost] = {}
-    first = _cells(chain, 0)
-    for paths in dict.fromkeys([*(first[:-1] + paths[-1:] for paths in sampled), *sampled]):
-        whole, _ = count(freeze(space, chain.architecture(paths)), image_shape)
-        outside, cell = whole - blocks.total(chain, paths), chain.blocks[-1].locate(paths[-1])[0]
-        if rest.setdefault(cell, outside) != outside:
-            labels = ', '.join(repr(label) for block in chain.blocks[:-1] for label in block.cells[0].choice)
-            raise SpaceError(f'what is outside the blocks costs differently for another choice of {labels}: it may depend on the '
-                             'last block only; move it into a block')
-    return np.array([(rest[cell].params, rest[cell].madds) for cell in sorted(rest)], dtype=np.int64)
+    for paths in dict.fromkeys([*last, *others, tuple(block.paths - 1 for block in chain.blocks)]):
+        network = freeze(space, chain.architecture(paths))
+        check_strides(network, image_shape)
+        outside = count(network, image_shape)[0] - blocks.total(chain, paths)
+        border = borders[chain.blocks[-1].locate(paths[-1])[0]]
+        if rest.setdefault(border, outside) != outside:
+            handed_on = ', '.join(chain.blocks[-1].handed_on) or 'which hands on nothing'
+            raise SpaceError('what is outside the blocks costs differently for another choice in a block before the last: it '
+                             f'may depend on the last block only ({handed_on}); move it into a block')
+    return np.array([(rest[border].params, rest[border].madds) for border in sorted(rest)], dtype=np.int64)
+
+
+def _first_path(block: Block, cell: int) -> int:
+    return sum(other.paths for other in block.cells[:cell])

@@ -1,6 +1,7 @@
 """Image tasks: sources, splits, loaders."""
 
+from .batches import images_of
 from .loading import ImageData, split_holdout
 from .sources import SOURCES, ImageTask, load_task
 
-__all__ = ['ImageData', 'split_holdout', 'SOURCES', 'ImageTask', 'load_task']
+__all__ = ['images_of', 'ImageData', 'split_holdout', 'SOURCES', 'ImageTask', 'load_task']

@@ -1,6 +1,6 @@
 """Block-wise distillation."""
 
 from .loss import distillation_loss
-from .module import BlockwiseDistillation, CellKey
+from .module import BlockwiseDistillation, SupernetKey
 
-__all__ = ['distillation_loss', 'BlockwiseDistillation', 'CellKey']
+__all__ = ['distillation_loss', 'BlockwiseDistillation', 'SupernetKey']

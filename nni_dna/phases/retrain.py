@@ -8,7 +8,6 @@ from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
 from ..lightning import seed_all
-from ..retrain import accuracy, recipe_from, train_classifier
 from ..spaces import Architecture
 from ..spaces.freezing import freeze
 from ..weights import save_weights
@@ -18,7 +17,7 @@ __all__ = ['retrain', 'train_architecture']
 
 
 def retrain(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outcome:
-    """Train on all training images; the final value is the accuracy on the test images."""
+    """Train the task's architecture; the final value is its quality, as the experiment measures it."""
     network, reached = train_architecture(setup, task.details['architecture'], report)
     file = work.task_folder(task.id) / 'model.safetensors'
     save_weights(network, file)
@@ -26,15 +25,13 @@ def retrain(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
 
 
 def train_architecture(setup: Setup, architecture: Architecture, report: Report) -> tuple[nn.Module, float]:
-    """Train one architecture as the ``retrain`` section says.
+    """Train one architecture as the experiment's recipe says.
 
     Returns
     -------
     tuple
-        The network, and its accuracy on the test images from 0 to 1.
+        The network, and its final metric.
     """
-    classes = setup.data.task.num_classes
     seed_all(setup.settings.seed)
     network = freeze(setup.build_space(), architecture)
-    train_classifier(network, classes, recipe_from(setup.settings.retrain), setup.data.retraining(), report)
-    return network, accuracy(network, classes, setup.data.test())
+    return network, setup.retrain(network, report)

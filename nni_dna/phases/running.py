@@ -23,7 +23,7 @@ _STEPS: dict[str, Callable[[Setup, WorkFolder, Task, Report], Outcome]] = {
     'teacher': train_teacher, 'distill': distill, 'retrain': retrain}
 
 
-def run_task(work: WorkFolder, task: Task, report: Report) -> dict[str, Any]:
+def run_task(work: WorkFolder, task: Task, report: Report, make_setup: Callable[[], Setup]) -> dict[str, Any]:
     """Do a task and vouch for its files; a task that was already done is only reported again.
 
     Parameters
@@ -34,6 +34,8 @@ def run_task(work: WorkFolder, task: Task, report: Report) -> dict[str, Any]:
         What to do.
     report
         Takes intermediate results.
+    make_setup
+        Gives the experiment's parts.
 
     Returns
     -------
@@ -50,12 +52,12 @@ def run_task(work: WorkFolder, task: Task, report: Report) -> dict[str, Any]:
     if done is not None:
         return done
     try:
-        settings, definition = work.settings()
         add_to_path(work.code_folder())
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
-        seed_all(settings.seed)
-        outcome = _STEPS[task.phase](Setup(settings, definition), work, task, report)
+        setup = make_setup()
+        if setup.settings.threads is not None:
+            torch.set_num_threads(setup.settings.threads)
+        seed_all(setup.settings.seed)
+        outcome = _STEPS[task.phase](setup, work, task, report)
         return work.write_result(task.id, outcome.value, outcome.files, outcome.details, task.basis)
     except Exception as error:
         ours = isinstance(error, NniDnaError)

@@ -1,10 +1,11 @@
-"""The rating table of a cell as a file: npz without pickle."""
+"""The rating table of a supernet as a file: npz without pickle."""
 
 from __future__ import annotations
 
 import io
 import json
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 
@@ -15,30 +16,32 @@ from ..spaces.chain import Cell
 __all__ = ['save_ratings', 'load_ratings']
 
 
-def _describe(cell: Cell) -> str:
+def _describe(cells: Sequence[Cell]) -> str:
     """What the rows of the table stand for."""
-    return json.dumps([[dict(option) for option in layer.options] for layer in cell.layers], sort_keys=True, default=str)
+    return json.dumps([[dict(cell.choice), [[dict(option) for option in layer.options] for layer in cell.layers], cell.subset]
+                       for cell in cells], sort_keys=True, default=str)
 
 
-def save_ratings(path: Path, cell: Cell, ratings: np.ndarray) -> None:
-    """Write a cell's ratings.
+def save_ratings(path: Path, cells: Sequence[Cell], ratings: Sequence[np.ndarray]) -> None:
+    """Write the ratings of a supernet's cells.
 
     Parameters
     ----------
     path
         The file.
-    cell
+    cells
         Whose paths they are.
     ratings
-        (paths,) float64, smaller is better.
+        Per cell (paths,) float64, smaller is better.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, ratings=np.asarray(ratings, dtype=np.float64), options=np.array(_describe(cell)))
+    np.savez(buffer, ratings=np.concatenate([np.asarray(part, dtype=np.float64) for part in ratings]),
+             paths=np.array(_describe(cells)))
     write_atomically(path, buffer.getvalue())
 
 
-def load_ratings(path: Path, cell: Cell) -> np.ndarray:
-    """Read a cell's ratings: (paths,) float64.
+def load_ratings(path: Path, cells: Sequence[Cell]) -> list[np.ndarray]:
+    """Read the ratings of a supernet's cells: per cell (paths,) float64.
 
     Raises
     ------
@@ -47,9 +50,10 @@ def load_ratings(path: Path, cell: Cell) -> np.ndarray:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            ratings, options = file['ratings'], str(file['options'])
+            ratings, paths = file['ratings'], str(file['paths'])
     except Exception as error:  # zip, header and key errors have no common root
         raise ResultError(f'{path}: expected a rating table, got {type(error).__name__}: {error}') from error
-    if options != _describe(cell) or ratings.shape != (cell.paths,):
-        raise ResultError(f'{path}: the table rates other paths than those of cell {cell.name}')
-    return ratings
+    counts = [cell.paths for cell in cells]
+    if paths != _describe(cells) or ratings.shape != (sum(counts),):
+        raise ResultError(f'{path}: the table rates other paths than those of cells {", ".join(cell.name for cell in cells)}')
+    return np.split(ratings, np.cumsum(counts)[:-1])

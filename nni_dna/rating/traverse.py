@@ -1,4 +1,4 @@
-"""Rate every path of a cell, depth first: the output of a shared prefix is computed once.
+"""Rate every path of a supernet, depth first: the output of a shared prefix is computed once.
 
 A path's BatchNorm statistics in the supernet are mixed, so each path is rated with statistics of its own. They depend on the
 prefix only: a first traversal in training mode over calibration images keeps those of every prefix, and further ones rate the
@@ -7,14 +7,15 @@ held-out batches with them.
 
 from __future__ import annotations
 
-import math
-from typing import Callable, Iterator
+from itertools import groupby
+from typing import Callable, Iterator, Sequence
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..supernet.cell import CellSupernet
+from ..spaces.chain import Cell
+from ..supernet.supernet import BlockSupernet
 from .loss import RatingSums, TargetSpread
 
 __all__ = ['PathRater']
@@ -24,21 +25,19 @@ _Run = Callable[[int, int, torch.Tensor, tuple[int, ...]], torch.Tensor]
 
 
 class PathRater:
-    """Rates all paths of a cell: calibrate once, add the held-out batches, read the ratings.
+    """Rates all paths of a supernet's cells: calibrate once, add the held-out batches, read the ratings.
 
     Parameters
     ----------
     supernet
         A trained supernet; its BatchNorm buffers are overwritten.
+    cells
+        Its cells, in its order.
     """
 
-    def __init__(self, supernet: CellSupernet):
+    def __init__(self, supernet: BlockSupernet, cells: Sequence[Cell]):
         self._supernet = supernet
-        # One without running statistics uses those of the batch at hand; there is nothing to keep.
-        self._norms = [[part for part in step.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-                       for step in supernet.steps]
-        self._statistics: dict[tuple[int, ...], _Statistics] = {}
-        self._sums = RatingSums(math.prod(supernet.radix))
+        self._cells = [_CellRater(supernet, index, cell) for index, cell in enumerate(cells)]
         self._spread = TargetSpread()
 
     @torch.no_grad()
@@ -51,11 +50,11 @@ class PathRater:
             The block's input for some training images (images, channels, height, width).
         """
         self._supernet.eval()  # no dropout: it would blur the statistics
-        norms = [norm for step in self._norms for norm in step]
+        norms = _norms_of(self._supernet)
         momenta = [_set_momentum(norm.train(), 1.0) for norm in norms]  # the statistics become those of the images at hand
         try:
-            for _ in self._walk(features, (), self._run_and_keep):
-                pass
+            for cell in self._cells:
+                cell.calibrate(features)
         finally:
             for norm, momentum in zip(norms, momenta):
                 _set_momentum(norm.eval(), momentum)
@@ -73,29 +72,50 @@ class PathRater:
         """
         self._supernet.eval()
         self._spread.add(target)
-        for path, output in enumerate(self._walk(features, (), self._run_with_kept)):
-            self._sums.add(path, output, target)
+        for cell in self._cells:
+            cell.add(features, target)
 
-    def ratings(self) -> torch.Tensor:
-        """(paths,) float64 in the cell's order of paths; smaller is better."""
-        return self._sums.ratings(self._spread)
+    def ratings(self) -> list[torch.Tensor]:
+        """Per cell (paths,) float64 in its order of paths; smaller is better."""
+        return [cell.sums.ratings(self._spread) for cell in self._cells]
 
-    def _walk(self, x: torch.Tensor, prefix: tuple[int, ...], run: _Run) -> Iterator[torch.Tensor]:
-        """The outputs of all paths that begin with a prefix, in the order of their numbers."""
+
+class _CellRater:
+    """The traversal of one cell's paths."""
+
+    def __init__(self, supernet: BlockSupernet, index: int, cell: Cell):
+        self._supernet = supernet
+        self._index = index
+        self._paths = [(0, *cell.digits(path), 0) for path in range(cell.paths)]  # ascending, so prefixes are neighbours
+        self._norms = [_norms_of(step) for step in supernet.steps[index]]
+        self._statistics: dict[tuple[int, ...], _Statistics] = {}
+        self.sums = RatingSums(cell.paths)
+
+    def calibrate(self, features: torch.Tensor) -> None:
+        for _ in self._walk(features, (), self._paths, self._run_and_keep):
+            pass
+
+    def add(self, features: torch.Tensor, target: torch.Tensor) -> None:
+        for path, output in enumerate(self._walk(features, (), self._paths, self._run_with_kept)):
+            self.sums.add(path, output, target)
+
+    def _walk(self, x: torch.Tensor, prefix: tuple[int, ...], paths: Sequence[tuple[int, ...]],
+              run: _Run) -> Iterator[torch.Tensor]:
+        """The outputs of the paths that begin with a prefix, in the order of their numbers."""
         step = len(prefix)
-        if step == len(self._supernet.radix):
+        if step == len(self._norms):
             yield x
             return
-        for option in range(self._supernet.radix[step]):
+        for option, inside in groupby(paths, key=lambda path: path[step]):
             # A candidate that works in place must not change what the next one gets.
             output = run(step, option, x.clone(), (*prefix, option))
-            yield from self._walk(output, (*prefix, option), run)
+            yield from self._walk(output, (*prefix, option), list(inside), run)
 
     def _run_and_keep(self, step: int, option: int, x: torch.Tensor, prefix: tuple[int, ...]) -> torch.Tensor:
         ran: list[nn.Module] = []
         handles = [norm.register_forward_hook(lambda module, *_: ran.append(module)) for norm in self._norms[step]]
         try:
-            output = self._supernet.run_step(step, option, x)
+            output = self._supernet.run_step(self._index, step, option, x)
         finally:
             for handle in handles:
                 handle.remove()
@@ -107,7 +127,12 @@ class PathRater:
         for norm, mean, variance in self._statistics[prefix]:
             norm.running_mean.copy_(mean)  # type: ignore[union-attr]
             norm.running_var.copy_(variance)  # type: ignore[union-attr]
-        return self._supernet.run_step(step, option, x)
+        return self._supernet.run_step(self._index, step, option, x)
+
+
+def _norms_of(module: nn.Module) -> list[_BatchNorm]:
+    """The modules with running statistics; a BatchNorm without uses those of the batch at hand."""
+    return [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
 
 
 def _set_momentum(norm: _BatchNorm, momentum: float | None) -> float | None:

@@ -1,6 +1,6 @@
 """Settings: what they may hold, and how they are read."""
 
 from .reader import differences, read_settings, to_plain
-from .sections import Settings
+from .sections import CommonSettings, Settings
 
-__all__ = ['differences', 'read_settings', 'to_plain', 'Settings']
+__all__ = ['differences', 'read_settings', 'to_plain', 'CommonSettings', 'Settings']

@@ -10,7 +10,7 @@ from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSIT
                     setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'SpaceSettings', 'DistillSettings', 'RateSettings', 'SearchSettings',
-           'RetrainSettings', 'Settings']
+           'RetrainSettings', 'CommonSettings', 'Settings']
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,9 @@ class TeacherSettings:
     """A torchvision classifier such as ``resnet18``, or the import path of a function that builds an nn.Module."""
     args: dict[str, Any] = setting(MAPPING, default_factory=dict)
     """Arguments of its builder; ``num_classes`` is the task's unless given here."""
-    stages: list[str] = setting(NAMES)
-    """Module names, one per block of the space: block i learns to give the output of stage i."""
+    stages: list[str] | None = setting(optional(NAMES), default=None)
+    """Module names, one per block of the space: block i learns to give the output of stage i. Nothing finds them by
+    resolution."""
     weights: str = setting(TEXT, default='train')
     """``train``: trained on the task in the first phase; ``pretrained``: torchvision's best; else a weights file."""
     epochs: int = setting(COUNT, default=20)
@@ -62,9 +63,11 @@ class SpaceSettings:
     """The model space; NNI's search space restricts it."""
 
     name: str = setting(TEXT)
-    """``dna``, ``digits``, or the import path of an NNI ModelSpace."""
+    """``dna``, ``digits``, ``proxylessnas``, ``mobilenetv3``, ``shufflenet``, or the import path of an NNI ModelSpace."""
     args: dict[str, Any] = setting(MAPPING, default_factory=dict)
     """Arguments of its constructor."""
+    blocks: list[str] | None = setting(optional(NAMES), default=None)
+    """Names of the last module of each block. Nothing leaves it to the space, or to the resolutions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +75,10 @@ class DistillSettings:
     """Block-wise distillation (the paper's equation 4); the defaults are the paper's."""
 
     tasks: str = setting(one_of('cell', 'joint'), default='cell')
-    """``cell``: one trial per block and cell; ``joint``: all of them in one trial, from one teacher pass a batch."""
+    """``cell``: one trial per supernet (a block, or one of its cells where these share no weights); ``joint``: all of them in
+    one trial, from one teacher pass a batch."""
     epochs: int = setting(COUNT, default=20)
-    """Epochs per cell."""
+    """Epochs per supernet."""
     lr_first: float = setting(POSITIVE, default=0.002)
     """Learning rate (Adam) of the first block."""
     lr: float = setting(POSITIVE, default=0.005)
@@ -91,6 +95,9 @@ class RateSettings:
 
     calibration_images: int = setting(COUNT, default=256)
     """Training images from which each path's BatchNorm statistics are taken."""
+    max_paths: int = setting(COUNT, default=20_000)
+    """As many paths of a block are rated. Where there are more, the block is cut further if the teacher has a stage for it, else
+    a random sample of them is rated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,21 +129,36 @@ class RetrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All settings of an experiment."""
+class CommonSettings:
+    """What both faces set alike."""
 
     work: Path = setting(PATH)
     """Work folder: journal, ratings, weights, ranking. On shared storage where trials run on other machines."""
-    data: DataSettings
     teacher: TeacherSettings
-    space: SpaceSettings
     distill: DistillSettings = DistillSettings()
     rate: RateSettings = RateSettings()
     search: SearchSettings = SearchSettings()
-    retrain: RetrainSettings = RetrainSettings()
     seed: int = setting(SEED, default=0)
     """Of everything random."""
     retries: int = setting(NATURAL, default=2)
     """How often a failed trial is run again before the experiment stops."""
     threads: int | None = setting(optional(COUNT), default=None)
     """CPU threads of a trial; nothing leaves PyTorch's choice. Trials that run at the same time should share the cores."""
+
+    @property
+    def blocks(self) -> list[str] | None:
+        """Names of the last module of each block, where the user names them."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CommonSettings):
+    """All settings of an experiment that a YAML file describes."""
+
+    data: DataSettings
+    space: SpaceSettings
+    retrain: RetrainSettings = RetrainSettings()
+
+    @property
+    def blocks(self) -> list[str] | None:
+        return self.space.blocks

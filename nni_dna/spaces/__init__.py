@@ -2,10 +2,10 @@
 
 from .build import SPACES, build_space
 from .chain import Architecture, Block, Cell, Chain, Layer
+from .chaining import chain_of
 from .dna import DNASpace
 from .files import restrict, to_definition
 from .mbconv import MBConv
-from .reading import read_chain
 
-__all__ = ['SPACES', 'build_space', 'Architecture', 'Block', 'Cell', 'Chain', 'Layer', 'DNASpace', 'restrict',
-           'to_definition', 'MBConv', 'read_chain']
+__all__ = ['SPACES', 'build_space', 'Architecture', 'Block', 'Cell', 'Chain', 'Layer', 'chain_of', 'DNASpace', 'restrict',
+           'to_definition', 'MBConv']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
+from nni.nas.hub import pytorch as hub
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SpaceError, nearest
@@ -37,7 +38,10 @@ def digits(**kwargs: Any) -> DNASpace:
     ], **{'stem_width': 8, 'first_width': 0, 'head_width': 64, 'dropout': 0.1, **kwargs})
 
 
-SPACES: dict[str, Callable[..., ModelSpace]] = {'dna': dna, 'digits': digits}
+SPACES: dict[str, Callable[..., ModelSpace]] = {
+    'dna': dna, 'digits': digits,
+    'proxylessnas': hub.ProxylessNAS, 'mobilenetv3': hub.MobileNetV3Space, 'shufflenet': hub.ShuffleNetSpace}
+"""The spaces that have a short name: our own, and those of NNI's hub that are chains."""
 
 
 def build_space(name: str, args: Mapping[str, Any], num_classes: int) -> ModelSpace:

@@ -6,13 +6,13 @@ Plain data without NNI or torch, so that rating, cost and search speak of paths 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
 __all__ = ['Layer', 'Cell', 'Block', 'Chain', 'Architecture']
 
 Architecture = dict[str, Any]
-"""An NNI sample: the value chosen for every label of the architecture."""
+"""An NNI sample: the value chosen for every label that the network depends on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Layer:
     Attributes
     ----------
     name
-        Name of the layer's module within its cell.
+        Name of the layer's module in the model space.
     options
         The choices (label to value) that pick each candidate; a fixed layer has the single option ``{}``.
     """
@@ -35,21 +35,28 @@ class Layer:
 class Cell:
     """A chain of layers of one depth and width. A path picks one option per layer.
 
-    Paths are numbered in mixed radix, the first layer being the most significant digit.
+    All paths are numbered in mixed radix, the first layer being the most significant digit. Where there are too many to
+    rate, ``subset`` lists those that are, and path numbers count these.
 
     Attributes
     ----------
     name
         The cell's name, unique within its block.
     choice
-        What picks this cell (label to value); empty where the block has one cell only.
+        What picks this cell (label to value): its depth, its width, and whatever else several layers depend on.
     layers
         In the order in which they run.
+    supernet
+        Name of the supernet that holds its weights. Cells of one supernet share them.
+    subset
+        The paths to rate, ascending, by their number among all; None for all of them.
     """
 
     name: str
     choice: Mapping[str, Any]
     layers: tuple[Layer, ...]
+    supernet: str = 'only'
+    subset: tuple[int, ...] | None = None
 
     @property
     def radix(self) -> tuple[int, ...]:
@@ -57,14 +64,20 @@ class Cell:
         return tuple(len(layer.options) for layer in self.layers)
 
     @property
-    def paths(self) -> int:
-        """Number of paths."""
+    def all_paths(self) -> int:
+        """Number of paths, rated or not."""
         return math.prod(self.radix)
+
+    @property
+    def paths(self) -> int:
+        """Number of paths to rate."""
+        return self.all_paths if self.subset is None else len(self.subset)
 
     def digits(self, path: int) -> tuple[int, ...]:
         """The option that path number ``path`` picks in each layer."""
         if not 0 <= path < self.paths:
             raise IndexError(f'expected a path number from 0 to {self.paths - 1}, got {path}')
+        path = path if self.subset is None else self.subset[path]
         digits = []
         for base in reversed(self.radix):
             path, digit = divmod(path, base)
@@ -87,20 +100,60 @@ class Block:
     ----------
     name
         ``block1``, ``block2``, ...
-    module
-        Name of the block's module in the model space.
+    modules
+        Names of its modules in the model space, in the order in which they run.
     cells
         The cells, in the order of the model space.
+    handed_on
+        Labels of this block that what comes after it depends on too: the width of its output.
+    incoming
+        What the block before hands on while this one is trained: its last choice (label to value).
     """
 
     name: str
-    module: str
+    modules: tuple[str, ...]
     cells: tuple[Cell, ...]
+    handed_on: tuple[str, ...] = ()
+    incoming: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def paths(self) -> int:
-        """Number of paths over all cells."""
+        """Number of paths to rate, over all cells."""
         return sum(cell.paths for cell in self.cells)
+
+    @property
+    def all_paths(self) -> int:
+        """Number of paths over all cells, rated or not."""
+        return sum(cell.all_paths for cell in self.cells)
+
+    @property
+    def layers(self) -> int:
+        """Layers of its deepest cell."""
+        return max(len(cell.layers) for cell in self.cells)
+
+    @property
+    def supernets(self) -> tuple[str, ...]:
+        """Names of its supernets, in the order of the cells."""
+        return tuple(dict.fromkeys(cell.supernet for cell in self.cells))
+
+    @property
+    def borders(self) -> tuple[Architecture, ...]:
+        """The different choices (label to value) that the block can hand on, in the order of the cells."""
+        found: list[Architecture] = []
+        for cell in self.cells:
+            border = self._border_of(cell)
+            if border not in found:
+                found.append(border)
+        return tuple(found)
+
+    @property
+    def cell_borders(self) -> tuple[int, ...]:
+        """For each cell the index of what it hands on, among ``borders``."""
+        borders = self.borders
+        return tuple(borders.index(self._border_of(cell)) for cell in self.cells)
+
+    def _border_of(self, cell: Cell) -> Architecture:
+        return {label: cell.choice[label] for label in self.handed_on if label in cell.choice}
 
     def locate(self, path: int) -> tuple[int, int]:
         """Split a block's path number into the cell's index and the path number within that cell."""
@@ -120,16 +173,24 @@ class Chain:
     blocks
         In the order in which they run.
     stem
-        Name of the module that runs before the first block; empty where the first block takes the image.
+        Names of the modules that run before the first block; none where it takes the image.
+    fixed
+        Labels outside the blocks that have a single value.
     """
 
     blocks: tuple[Block, ...]
-    stem: str
+    stem: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def architectures(self) -> int:
-        """Number of architectures: the product of the blocks' numbers of paths."""
+        """Number of architectures among which the search chooses: the product of the blocks' numbers of paths."""
         return math.prod(block.paths for block in self.blocks)
+
+    @property
+    def all_architectures(self) -> int:
+        """Number of architectures of the space, rated paths or not."""
+        return math.prod(block.all_paths for block in self.blocks)
 
     def cells(self) -> Iterator[tuple[int, int, Block, Cell]]:
         """All cells as (block index, cell index, block, cell)."""
@@ -137,25 +198,18 @@ class Chain:
             for c, cell in enumerate(block.cells):
                 yield b, c, block, cell
 
+    def supernets(self) -> Iterator[tuple[int, int, Block, str]]:
+        """All supernets as (block index, index within the block, block, name)."""
+        for b, block in enumerate(self.blocks):
+            for s, name in enumerate(block.supernets):
+                yield b, s, block, name
+
     def architecture(self, paths: tuple[int, ...]) -> Architecture:
         """The NNI sample of one path number per block."""
         if len(paths) != len(self.blocks):
             raise ValueError(f'expected one path number for each of {len(self.blocks)} blocks, got {len(paths)}')
-        sample: Architecture = {}
+        sample: Architecture = dict(self.fixed)
         for block, path in zip(self.blocks, paths):
             cell, local = block.locate(path)
             sample.update(block.cells[cell].architecture(local))
         return sample
-
-    def label_values(self) -> dict[str, list[Any]]:
-        """Every label with its values, in the order of the model space: what a search-space file lists."""
-        values: dict[str, list[Any]] = {}
-        for block in self.blocks:
-            for cell in block.cells:
-                choices = [cell.choice, *(option for layer in cell.layers for option in layer.options)]
-                for choice in choices:
-                    for label, value in choice.items():
-                        known = values.setdefault(label, [])
-                        if value not in known:
-                            known.append(value)
-        return values

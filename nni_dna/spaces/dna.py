@@ -68,6 +68,7 @@ class DNASpace(ModelSpace):
                 module, width = _block(f'block{number}', block, width, candidates)
             built.append(module)
         self.blocks = nn.Sequential(*built)
+        self.block_ends = [f'blocks.{index}' for index in range(len(built))]
         self.head = ConvBN(width, head_width, 1)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)

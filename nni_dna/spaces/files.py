@@ -1,4 +1,4 @@
-"""NNI search-space definitions, both ways: a chain as a definition, and a definition that restricts a chain.
+"""NNI search-space definitions, both ways: of any model space, and as a restriction of a model space's labels.
 
 ``{"label": {"_type": "choice", "_value": [...]}}`` is what NNI's tuners read. A label that a definition leaves out stays
 unrestricted.
@@ -6,86 +6,109 @@ unrestricted.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from typing import Any, Mapping
+import math
+from typing import Any, Mapping, Sequence
+
+from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SpaceError, nearest
-from .chain import Cell, Chain, Layer
+from .labels import Values, labels_of
 
 __all__ = ['to_definition', 'restrict']
 
-
-def to_definition(chain: Chain) -> dict[str, dict[str, Any]]:
-    """The NNI search-space definition of a chain."""
-    return {label: {'_type': 'choice', '_value': values} for label, values in chain.label_values().items()}
+_KINDS = ('choice', 'randint', 'quniform')
 
 
-def restrict(chain: Chain, definition: Mapping[str, Any] | None) -> Chain:
-    """Keep only the cells and candidates that an NNI search-space definition lists.
+def to_definition(space: ModelSpace) -> dict[str, dict[str, Any]]:
+    """The NNI search-space definition of a model space, whether block-wise search can cut it or not.
+
+    Raises
+    ------
+    SpaceError
+        If a choice cannot be written in such a file.
+    """
+    definition = {}
+    for label, mutable in space.simplify().items():
+        try:
+            definition[label] = mutable.as_legacy_dict()
+        except NotImplementedError as error:
+            raise SpaceError(f'label {label!r} of {type(space).__name__} cannot be written in a search-space file: {mutable!r} '
+                             'is neither a choice of one value nor a range of numbers') from error
+    return definition
+
+
+def restrict(space: ModelSpace, definition: Mapping[str, Any] | None) -> dict[str, list[Any]]:
+    """The values that an NNI search-space definition leaves to each label.
 
     Parameters
     ----------
-    chain
-        What the model space offers.
+    space
+        The model space.
     definition
-        An NNI search-space definition; empty or None restricts nothing.
+        An NNI search-space definition with choices among values (``choice``, ``randint``, ``quniform``); empty or None
+        restricts nothing.
 
     Returns
     -------
-    Chain
-        With the order of the model space, whatever the order in the definition.
+    dict
+        Label to values, in the order of the model space, whatever the order in the definition.
 
     Raises
     ------
     SpaceError
         If the definition is malformed, or has a label or value that the model space does not have (the nearest known ones
-        are named), or leaves a choice without a value.
+        are named), or leaves a label without a value.
     """
+    known = labels_of(space)
     if not definition:
-        return chain
-    allowed = _allowed(chain, definition)
-    blocks = []
-    for block in chain.blocks:
-        cells = tuple(_restrict_cell(cell, allowed) for cell in block.cells if _keeps(cell.choice, allowed))
-        blocks.append(dataclasses.replace(block, cells=cells))
-    return dataclasses.replace(chain, blocks=tuple(blocks))
-
-
-def _allowed(chain: Chain, definition: Mapping[str, Any]) -> dict[str, set[str]]:
-    """The values that the definition lists, as JSON text, by label; everything is checked here."""
+        return known
     if not isinstance(definition, Mapping):
         raise SpaceError('search space: expected a mapping of label to {"_type": "choice", "_value": [...]}, '
                          f'got {type(definition).__name__}')
-    known = chain.label_values()
-    allowed = {}
+    values = dict(known)
     for label, spec in definition.items():
         if label not in known:
             raise SpaceError(f'search space: the model space has no label {label!r}; {nearest(label, known)}')
-        if not isinstance(spec, Mapping) or spec.get('_type') != 'choice' or not isinstance(spec.get('_value'), list):
-            raise SpaceError(f'search space, label {label!r}: expected {{"_type": "choice", "_value": [...]}}, got {spec!r}')
-        if not spec['_value']:
-            raise SpaceError(f'search space, label {label!r}: expected at least one value, got an empty list; '
-                             'leave the label out to keep all of its values')
-        values = {_text(value) for value in known[label]}
-        for value in spec['_value']:
-            if _text(value) not in values:
-                raise SpaceError(f'search space, label {label!r}: the model space has no value {value!r}; '
-                                 f'{nearest(value, known[label])}')
-        allowed[label] = {_text(value) for value in spec['_value']}
-    return allowed
+        values[label] = _kept(label, _listed(label, spec), known)
+    return values
+
+
+def _kept(label: str, listed: Sequence[Any], known: Values) -> list[Any]:
+    if not listed:
+        raise SpaceError(f'search space, label {label!r}: expected at least one value, got an empty list; '
+                         'leave the label out to keep all of its values')
+    texts = {_text(value) for value in known[label]}
+    for value in listed:
+        if _text(value) not in texts:
+            raise SpaceError(f'search space, label {label!r}: the model space has no value {value!r}; '
+                             f'{nearest(value, known[label])}')
+    wanted = {_text(value) for value in listed}
+    return [value for value in known[label] if _text(value) in wanted]
+
+
+def _listed(label: str, spec: Any) -> list[Any]:
+    """The values that one entry of a definition lists."""
+    if not isinstance(spec, Mapping) or spec.get('_type') not in _KINDS or not isinstance(spec.get('_value'), list):
+        raise SpaceError(f'search space, label {label!r}: expected {{"_type": "choice", "_value": [...]}} (or randint, '
+                         f'quniform), got {spec!r}')
+    value = spec['_value']
+    if spec['_type'] == 'choice':
+        return value
+    wanted = 2 if spec['_type'] == 'randint' else 3
+    if len(value) != wanted or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in value):
+        raise SpaceError(f'search space, label {label!r}: expected {wanted} numbers for {spec["_type"]}, got {value!r}')
+    if spec['_type'] == 'randint':  # the upper end is not included
+        return list(range(int(value[0]), int(value[1])))
+    low, high, step = value
+    if step <= 0:
+        raise SpaceError(f'search space, label {label!r}: expected a positive step of quniform, got {step!r}')
+    found = [min(max(i * step, low), high) for i in range(round(low / step), round(high / step) + 1)]
+    return [int(v) if float(v).is_integer() else v for v in dict.fromkeys(found)]
 
 
 def _text(value: Any) -> str:
+    """Equal for values that are written alike in JSON; 2 and 2.0 are the same number."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def _keeps(choice: Mapping[str, Any], allowed: Mapping[str, set[str]]) -> bool:
-    return all(label not in allowed or _text(value) in allowed[label] for label, value in choice.items())
-
-
-def _restrict_cell(cell: Cell, allowed: Mapping[str, set[str]]) -> Cell:
-    layers = tuple(
-        Layer(name=layer.name, options=tuple(option for option in layer.options if _keeps(option, allowed)))
-        for layer in cell.layers)
-    return dataclasses.replace(cell, layers=layers)

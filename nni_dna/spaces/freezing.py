@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import nn
-from nni.nas.nn.pytorch import recursive_freeze
+from nni.nas.nn.pytorch import LayerChoice, MutableModule
 
 from .chain import Architecture
 
@@ -13,6 +15,8 @@ __all__ = ['freeze']
 def freeze(module: nn.Module, sample: Architecture) -> nn.Module:
     """The plain network (or block) that an architecture picks, with fresh weights; the space stays as it is.
 
+    NNI's own ``recursive_freeze`` gives the same, but copies every module before it replaces what is in it.
+
     Parameters
     ----------
     module
@@ -20,4 +24,10 @@ def freeze(module: nn.Module, sample: Architecture) -> nn.Module:
     sample
         The value chosen for every label that is reached.
     """
-    return recursive_freeze(module, sample)[0]
+    if type(module) is LayerChoice:
+        module.validate(sample)
+        return freeze(module[sample[module.label]], sample)
+    if isinstance(module, MutableModule):
+        return module.freeze(sample)
+    copies = {id(part): freeze(part, sample) for _, part in MutableModule.named_mutable_descendants(module)}
+    return copy.deepcopy(module, copies)

@@ -1,129 +1,194 @@
-"""Read the chain of blocks out of an NNI ModelSpace.
+"""From the units of a model space, grouped into blocks, to cells, layers and paths.
 
-The model space has an attribute ``blocks``: modules that run one after another. A block is a ``Sequential`` of layers, or
-a ``LayerChoice`` among cells, each a ``Sequential`` of layers. A layer is any module; its own labelled choices are its
-candidates. What runs before the blocks, if anything, is the attribute ``stem``; it and what runs after them is fixed.
+Within a block, a Repeat gives a cell for each depth, and a choice of size that several layers share (a width) a cell for each
+value. These share the weights of one supernet. A LayerChoice among chains of layers gives cells with a supernet each, as in
+the paper. All other choices are candidates of a layer.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping, Sequence
 
-from torch import nn
-from nni.mutable import Categorical
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
 
 from ..errors import SpaceError
 from .chain import Block, Cell, Chain, Layer
+from .labels import Values, allowed, choices_of, depths_of, labels_of, merged, structural_labels
+from .units import is_container
 
-__all__ = ['read_chain', 'cell_module', 'labels_of']
+__all__ = ['read_chain', 'variants_of']
 
-
-def labels_of(module: nn.Module) -> dict[str, Categorical]:
-    """The labelled choices in a module and below it, in module order.
-
-    Raises
-    ------
-    SpaceError
-        If a choice is not among a list of values (a numeric range, for example).
-    """
-    found: dict[str, Categorical] = {}
-    roots = [module] if isinstance(module, MutableModule) else \
-        [child for _, child in MutableModule.named_mutable_descendants(module)]
-    for root in roots:
-        for label, mutable in root.simplify().items():
-            if not isinstance(mutable, Categorical):
-                raise SpaceError(f'label {label!r}: expected a choice among listed values, got {mutable!r}; '
-                                 'write it as nni.choice(label, [...])')
-            found[label] = mutable
-    return found
+_MOST_CELLS = 1000
 
 
-def read_chain(space: ModelSpace) -> Chain:
+def read_chain(space: ModelSpace, stem: Sequence[str], blocks: Sequence[Sequence[str]], values: Values) -> Chain:
     """The blocks, cells and layers of a model space.
 
     Parameters
     ----------
     space
-        A chain-structured model space; see the module's docstring for what it must look like.
+        The model space.
+    stem
+        Names of the modules before the first block.
+    blocks
+        Names of the modules of each block, in the order in which they run.
+    values
+        The values that each label may take.
 
     Raises
     ------
     SpaceError
-        If the space is no chain of blocks; the message says where and why.
+        If a label crosses the blocks' borders in another way than as the width that one hands on to the next.
     """
-    blocks = getattr(space, 'blocks', None)
-    if not isinstance(blocks, (nn.Sequential, nn.ModuleList)) or not len(blocks):
-        raise SpaceError(f"model space {type(space).__name__}: expected an attribute 'blocks' that is a non-empty "
-                         f'Sequential or ModuleList, got {type(blocks).__name__}; block-wise search needs a chain of blocks')
-    read: list[Block] = []
-    owner: dict[str, str] = {}
-    border: set[str] = set()
-    for number, (key, module) in enumerate(blocks._modules.items(), start=1):
-        name = f'block{number}'
-        own: dict[str, str] = {}
-        cells = _cells(name, module, border, own)
-        for label, place in own.items():
-            if label in owner:
-                raise SpaceError(f'label {label!r} is used in {owner[label]} and in {place}: blocks are trained '
-                                 'independently, so a choice must belong to one of them; give each its own label')
-        owner.update(own)
-        border = {label for cell in cells for label in cell.choice}
-        read.append(Block(name=name, module=f'blocks.{key}', cells=cells))
-    outside = [label for label in labels_of(space) if label not in owner]
-    if outside:
-        raise SpaceError(f'label {outside[0]!r} belongs to no block: stem and head must be fixed; '
-                         'move the choice into a block')
-    return Chain(blocks=tuple(read), stem='stem' if isinstance(getattr(space, 'stem', None), nn.Module) else '')
+    zones = _zones(space, stem, blocks)
+    used = [_open(labels, values) for labels in zones]
+    handed_on = _handed_on(space, zones, used, blocks)
+    read = []
+    for number, modules in enumerate(blocks, start=1):
+        incoming = {label: values[label][-1] for label in handed_on[number - 1]}
+        cells = _cells(space, f'block{number}', modules, values, incoming, handed_on[number])
+        read.append(Block(name=f'block{number}', modules=tuple(modules), cells=cells, handed_on=tuple(handed_on[number]),
+                          incoming=incoming))
+    outside = {label: values[label][0] for zone in (zones[0], zones[-1]) for label in zone if len(values[label]) == 1}
+    return Chain(blocks=tuple(read), stem=tuple(stem), fixed=outside)
 
 
-def _cells(name: str, module: nn.Module, border: set[str], own: dict[str, str]) -> tuple[Cell, ...]:
-    """The cells of a block; adds the labels that the block owns to ``own``."""
-    if isinstance(module, LayerChoice):
-        own[module.label] = name
-        for value in module.names:
-            if not _is_plain_sequential(module[value]):
-                raise SpaceError(f'{name}: expected cell {value!r} of the LayerChoice {module.label!r} to be a plain Sequential '
-                                 f'of layers, got {type(module[value]).__name__}; wrap it in nn.Sequential')
-        return tuple(Cell(name=str(value), choice={module.label: value},
-                          layers=_layers(f'{name}/{value}', module[value], border, own)) for value in module.names)
-    if _is_plain_sequential(module):
-        return (Cell(name='only', choice={}, layers=_layers(name, module, border, own)),)
-    raise SpaceError(f'{name}: expected a plain Sequential of layers or a LayerChoice among such cells, '
-                     f'got {type(module).__name__}; wrap it in nn.Sequential')
+def _zones(space: ModelSpace, stem: Sequence[str], blocks: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The labels used before, in each, and after the blocks; in module order."""
+    zones = [_labels_in(space, stem), *(_labels_in(space, modules) for modules in blocks)]
+    inside = {id(part) for names in (stem, *blocks) for name in names for part in space.get_submodule(name).modules()}
+    rest: dict[str, None] = {}
+    for name, part in space.named_modules():
+        if name and id(part) not in inside and not any(id(child) in inside for child in part.modules()):
+            rest.update(dict.fromkeys(labels_of(part)))
+    return [*zones, list(rest)]
 
 
-def _is_plain_sequential(module: nn.Module) -> bool:
-    """Whether a module does nothing but run its children one after another."""
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+def _labels_in(space: ModelSpace, names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(label for name in names for label in labels_of(space.get_submodule(name))))
 
 
-def _layers(place: str, cell: nn.Module, border: set[str], own: dict[str, str]) -> tuple[Layer, ...]:
-    layers = []
-    for key, module in cell._modules.items():  # all of them: named_children() leaves out a module that comes again
-        assert module is not None
-        here = f'{place}/{key}'
-        choices: dict[str, list[Any]] = {}
-        for label, mutable in labels_of(module).items():
-            if label in border:  # the width that the block before hands on
-                continue
-            if label in own:
-                raise SpaceError(f'label {label!r} is used in {own[label]} and in {here}: each layer needs its own label, '
-                                 'since every path picks one candidate per layer')
-            choices[label] = list(mutable.values)
-        own.update(dict.fromkeys(choices, here))
-        options = tuple(dict(zip(choices, values)) for values in itertools.product(*choices.values()))
-        layers.append(Layer(name=key, options=options))
-    if not layers:
-        raise SpaceError(f'{place}: expected at least one layer, got none')
-    return tuple(layers)
+def _open(labels: Iterable[str], values: Values) -> list[str]:
+    return [label for label in labels if len(values[label]) > 1]
 
 
-def cell_module(space: ModelSpace, block: Block, cell: Cell) -> nn.Module:
-    """The Sequential of a cell's layers in the model space: the block itself where it has one cell only."""
-    module = space.get_submodule(block.module)
-    for value in cell.choice.values():
-        assert isinstance(module, LayerChoice)
-        module = module[value]
-    return module
+def _handed_on(space: ModelSpace, zones: list[list[str]], used: list[list[str]],
+               blocks: Sequence[Sequence[str]]) -> list[list[str]]:
+    """For each zone but the last, the labels that the next one depends on too.
+
+    Index 0 is the stem, which hands on nothing that is open.
+    """
+    places = ['before the first block', *(f'in block{number}' for number in range(1, len(blocks) + 1)), 'after the last block']
+    handed: list[list[str]] = [[] for _ in zones]
+    for label in dict.fromkeys(itertools.chain(*used)):
+        where = [index for index, labels in enumerate(used) if label in labels]
+        first = where[0]
+        if first == 0 or first == len(zones) - 1:
+            raise SpaceError(f'label {label!r} is used {places[first]}, where no teacher stage can rate it; give it a single '
+                             'value in the search space, or cut the blocks elsewhere (space.blocks, teacher.stages)')
+        if where == [first]:
+            continue
+        names = ' and '.join(places[index] for index in where)
+        if where != [first, first + 1]:
+            raise SpaceError(f'label {label!r} is used {names}: blocks are trained independently, so a choice may belong to one '
+                             'of them, or be the width that it hands on to the next. Give each its own label, or one value in '
+                             'the search space; a space whose cells are the same in all stages (NasBench201 and its kind) is '
+                             'for nni.nas.strategy.DARTS, ENAS or RegularizedEvolution')
+        following = blocks[first] if first < len(blocks) else []
+        if any(label in structural_labels(space.get_submodule(name)) for name in following):
+            raise SpaceError(f'label {label!r} picks an operation {names}: blocks are trained independently, so a choice '
+                             'must belong to one of them; give each its own label, or cut the blocks elsewhere '
+                             '(space.blocks)')
+        handed[first].append(label)
+    return handed
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """One depth of a block: its layers' modules, and what picks it."""
+
+    choice: dict[str, Any]
+    layers: tuple[str, ...]
+    supernet: tuple[str, ...]
+
+
+def _cells(space: ModelSpace, name: str, modules: Sequence[str], values: Values, incoming: Mapping[str, Any],
+           handed_on: Sequence[str]) -> tuple[Cell, ...]:
+    cells = []
+    for variant in _product([_variants(space, module, values) for module in modules]):
+        if not variant.layers:
+            raise SpaceError(f'{name}: with {variant.choice} it has no layer; raise the smallest depth of the Repeat, or join '
+                             'it with another block (space.blocks)')
+        for shared in _shared(space, variant, values, incoming, handed_on):
+            choice = {**variant.choice, **shared}
+            given = {**incoming, **choice}
+            layers = tuple(Layer(name=module, options=tuple(choices_of(space.get_submodule(module), values, given)))
+                           for module in variant.layers)
+            cells.append(Cell(name=_name(choice, variant), choice=choice, layers=layers,
+                              supernet='_'.join(variant.supernet) or 'only'))
+        if len(cells) > _MOST_CELLS:
+            raise SpaceError(f'{name}: more than {_MOST_CELLS} combinations of depths and widths; restrict them by the search '
+                             'space, or cut the blocks elsewhere (space.blocks)')
+    return tuple(cells)
+
+
+def _name(choice: Mapping[str, Any], variant: _Variant) -> str:
+    if not choice:
+        return 'only'
+    if len(choice) == len(variant.supernet):  # a choice among cells alone, which have names of their own
+        return '_'.join(str(value) for value in choice.values())
+    return ','.join(f'{label}={value}' for label, value in choice.items())
+
+
+def _shared(space: ModelSpace, variant: _Variant, values: Values, incoming: Mapping[str, Any],
+            handed_on: Sequence[str]) -> list[dict[str, Any]]:
+    """The choices of the labels that several layers depend on, or that are handed on."""
+    users: dict[str, int] = {}
+    for module in variant.layers:
+        for label in labels_of(space.get_submodule(module)):
+            users[label] = users.get(label, 0) + 1
+    known = {**incoming, **variant.choice}
+    labels = [label for label, count in users.items() if label not in known and (count > 1 or label in handed_on)]
+    return [dict(zip(labels, combination))
+            for combination in itertools.product(*(values[label] for label in labels))]
+
+
+def variants_of(space: ModelSpace, name: str, values: Values) -> list[tuple[str, ...]]:
+    """Names of the layers' modules for every depth and cell of a unit."""
+    return [variant.layers for variant in _variants(space, name, values)]
+
+
+def _variants(space: ModelSpace, name: str, values: Values) -> list[_Variant]:
+    module = space.get_submodule(name)
+    if isinstance(module, Repeat):
+        found = []
+        for choice, depth in depths_of(module, values, {}):
+            inner = _product([_variants(space, f'{name}.blocks.{index}', values) for index in range(depth)])
+            found += _joined([_Variant(choice, (), ())], inner)
+        return found
+    if isinstance(module, LayerChoice) and _chooses_cells(module):
+        return [joined for value in allowed(module.label, values, {})
+                for joined in _joined([_Variant({module.label: value}, (), (str(value),))],
+                                      _variants(space, f'{name}.{value}', values))]
+    if is_container(module) and labels_of(module):
+        return _product([_variants(space, f'{name}.{key}', values) for key in module._modules])
+    return [_Variant({}, (name,), ())]
+
+
+def _chooses_cells(module: LayerChoice) -> bool:
+    """Whether a LayerChoice is among chains of layers with choices of their own, rather than among operations."""
+    return any(is_container(module[value]) and structural_labels(module[value]) for value in module.names)
+
+
+def _product(parts: Sequence[Sequence[_Variant]]) -> list[_Variant]:
+    found = [_Variant({}, (), ())]
+    for part in parts:
+        found = _joined(found, part)
+    return found
+
+
+def _joined(left: Sequence[_Variant], right: Sequence[_Variant]) -> list[_Variant]:
+    return [_Variant(choice, a.layers + b.layers, a.supernet + b.supernet)
+            for a in left for b in right for choice in merged([a.choice], [b.choice])]

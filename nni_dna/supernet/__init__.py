@@ -1,7 +1,7 @@
-"""The block-wise supernet: one independent supernet per block and cell."""
+"""The block-wise supernet: independent supernets per block, whose cells share weights or have one each."""
 
-from .blocks import cell_supernet, match_stages
-from .cell import CellSupernet
+from .blocks import block_supernet, match_stages
 from .mutator import DNAMutator
+from .supernet import BlockSupernet, CellPlan
 
-__all__ = ['cell_supernet', 'match_stages', 'CellSupernet', 'DNAMutator']
+__all__ = ['block_supernet', 'match_stages', 'BlockSupernet', 'CellPlan', 'DNAMutator']

@@ -9,36 +9,37 @@ from torch import nn
 from nni.nas.nn.pytorch import ModelSpace, ParametrizedModule
 from nni.nas.oneshot.pytorch.strategy import MutationHook, RandomOneShot
 
-from ..spaces.chain import Chain
-from ..spaces.reading import cell_module, labels_of
-from .cell import CellSupernet
+from ..errors import SpaceError
+from ..spaces.chain import Cell, Chain
+from ..spaces.labels import labels_of
+from .supernet import BlockSupernet, CellPlan
 
 __all__ = ['DNAMutator']
 
 
 class _Holder(ModelSpace):
-    """A model space that holds a part of another one, since NNI mutates whole model spaces only."""
+    """A model space that holds parts of another one, since NNI mutates whole model spaces only."""
 
-    def __init__(self, part: nn.Module):
+    def __init__(self, parts: Sequence[nn.Module]):
         super().__init__()
-        self.part = part
+        self.parts = nn.ModuleList(parts)
 
 
-def _fix_border(module: nn.Module, border: Mapping[str, Any]) -> None:
-    """Make plain modules, in place, of those without a choice of their own: their width is what ``border`` decides.
+def _make_plain(module: nn.Module, given: Mapping[str, Any]) -> None:
+    """Make plain modules, in place, of those without an open choice.
 
     NNI would make supermodules of them all, which are slower and slice their weights at every step. Its hooks could do this
     too, but NNI warns of every module that a hook replaces by a plain one.
     """
     for name, child in module.named_children():
-        if isinstance(child, ParametrizedModule) and set(labels_of(child)) <= set(border):
-            setattr(module, name, child.freeze(dict(border)))
+        if isinstance(child, ParametrizedModule) and set(labels_of(child)) <= set(given):
+            setattr(module, name, child.freeze(dict(given)))
         else:
-            _fix_border(child, border)
+            _make_plain(child, given)
 
 
 class DNAMutator:
-    """Turn the cells of a model space into supernets, one per block and cell, trained independently of each other.
+    """Turn the blocks of a model space into supernets, trained independently of each other.
 
     Every choice becomes NNI's path-sampling supermodule, so that one path runs at a time on shared weights.
 
@@ -50,39 +51,66 @@ class DNAMutator:
 
     Examples
     --------
-    >>> space = build_space('digits', {}, num_classes=10)
-    >>> chain = read_chain(space)
-    >>> supernet = DNAMutator().supernet(space, chain, block=1, cell=0, entry=entry, exit=exit)
+    >>> stages = [('layer1', (56, 56)), ('layer2', (28, 28))]
+    >>> chain, used = chain_of(space, (3, 224, 224), stages=stages, chosen_stages=True)
+    >>> supernet = DNAMutator().supernet(space, chain, block=1, name='only', entry=entry, exits=[exit])
+    >>> features = supernet(maps, cell=0, path=(0, 2, 1))
     """
 
     def __init__(self, mutation_hooks: Sequence[MutationHook] = ()):
         self.mutation_hooks = list(mutation_hooks)
 
-    def supernet(self, space: ModelSpace, chain: Chain, *, block: int, cell: int, entry: nn.Module,
-                 exit: nn.Module) -> CellSupernet:
-        """The supernet of one cell.
+    def supernet(self, space: ModelSpace, chain: Chain, *, block: int, name: str, entry: nn.Module,
+                 exits: Sequence[nn.Module], exit_of: Sequence[int] | None = None) -> BlockSupernet:
+        """One supernet of a block.
 
         Parameters
         ----------
         space
             The model space; stays as it is.
         chain
-            Its blocks (restricted or not).
-        block, cell
-            Indices in ``chain``.
+            Its blocks.
+        block, name
+            Index of the block, and which of its ``supernets``.
         entry
-            Runs before the cell: brings the block's input to the width that the cell expects.
-        exit
-            Runs after the cell: brings its output to the teacher's width.
+            Runs before the cells: brings the block's input to the width that they expect (that of the last choice of the
+            block before).
+        exits
+            One per width of the cells' output: brings it to the teacher's width.
+        exit_of
+            For each cell of the supernet the index of its exit; None where there is one exit.
+
+        Raises
+        ------
+        SpaceError
+            If NNI cannot turn a module of the space into a supermodule.
         """
-        own = chain.blocks[block].cells[cell]
-        # The first layer is built for the last cell of the block before; `entry` gives it that width.
-        border = chain.blocks[block - 1].cells[-1].choice if block else {}
-        holder = _Holder(copy.deepcopy(cell_module(space, chain.blocks[block], own)))
+        own = chain.blocks[block]
+        cells = [cell for cell in own.cells if cell.supernet == name]
+        names = list(dict.fromkeys(layer.name for cell in cells for layer in cell.layers))
+        holder = _Holder([copy.deepcopy(space.get_submodule(layer)) for layer in names])
         if hasattr(space, 'extra_oneshot_hooks'):  # where NNI's own strategies look for a model space's hooks
             holder.extra_oneshot_hooks = space.extra_oneshot_hooks
-        _fix_border(holder, border)
-        RandomOneShot(mutation_hooks=self.mutation_hooks).mutate_model(holder)
-        layers = [holder.part.get_submodule(layer.name) for layer in own.layers]
-        options = [[{**border, **option} for option in layer.options] for layer in own.layers]
-        return CellSupernet(entry, layers, options, exit)
+        _make_plain(holder, {**own.incoming, **_single(cells)})
+        try:
+            RandomOneShot(mutation_hooks=self.mutation_hooks).mutate_model(holder)
+        except TypeError as error:
+            raise SpaceError(f'{own.name}: {error} Give a hook that makes it one: mutation_hooks of DNA or DNAMutator, or '
+                             'extra_oneshot_hooks of the model space') from error
+        plans = [CellPlan(layers=[layer.name for layer in cell.layers], exit=exit_of[index] if exit_of else 0,
+                          options=[[{**own.incoming, **cell.choice, **option} for option in layer.options]
+                                   for layer in cell.layers])
+                 for index, cell in enumerate(cells)]
+        return BlockSupernet(entry, dict(zip(names, holder.parts)), exits, plans)
+
+
+def _single(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The labels that have one and the same value on every path."""
+    seen: dict[str, list[Any]] = {}
+    for cell in cells:
+        for choice in (cell.choice, *(option for layer in cell.layers for option in layer.options)):
+            for label, value in choice.items():
+                values = seen.setdefault(label, [])
+                if value not in values:
+                    values.append(value)
+    return {label: values[0] for label, values in seen.items() if len(values) == 1}

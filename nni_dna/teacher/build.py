@@ -100,24 +100,18 @@ def load_pretrained(settings: TeacherSettings) -> nn.Module:
                            f'{type(error).__name__}: {error}; download them elsewhere and give the file') from error
 
 
-def ready_teacher(settings: TeacherSettings, num_classes: int, trained: Path | None) -> nn.Module:
-    """The teacher with its weights.
+def ready_teacher(settings: TeacherSettings, num_classes: int) -> nn.Module:
+    """The teacher with the weights that ``settings.weights`` names.
 
     Parameters
     ----------
     settings
-        The ``teacher`` section.
+        The ``teacher`` section; its weights are not ``train``.
     num_classes
         Of the task.
-    trained
-        The weights that the first phase trained, where ``settings.weights`` is ``train``.
     """
     if settings.weights == 'pretrained':
         return load_pretrained(settings)
     network = build_network(settings, num_classes)
-    if settings.weights == 'train':
-        assert trained is not None
-        load_weights(network, trained, 'teacher')
-    else:
-        load_weights(network, Path(settings.weights), 'teacher.weights')
+    load_weights(network, Path(settings.weights), 'teacher.weights')
     return network

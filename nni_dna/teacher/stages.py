@@ -42,15 +42,11 @@ class StagedTeacher(nn.Module):
             raise TeacherError(f'teacher.stages: expected different modules, got {", ".join(stages)}')
         self.network = network.eval().requires_grad_(False)
         self.stages = list(stages)
-        self._seen: dict[str, Any] = {}
-        self._versions: dict[str, int] = {}
-        for stage in stages:
-            modules[stage].register_forward_hook(self._keep(stage))
+        self._seen: dict[str, tuple[Any, int]] = {}  # output and its version
 
     def _keep(self, stage: str) -> Any:
         def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
-            self._seen[stage] = output
-            self._versions[stage] = getattr(output, '_version', 0)
+            self._seen[stage] = output, getattr(output, '_version', 0)
         return hook
 
     def train(self, mode: bool = True) -> StagedTeacher:
@@ -77,7 +73,12 @@ class StagedTeacher(nn.Module):
             If a stage did not run or not in its turn, gave no feature map, or one that a later module changed in place.
         """
         self._seen.clear()
-        self.network(images)
+        handles = [self.network.get_submodule(stage).register_forward_hook(self._keep(stage)) for stage in self.stages]
+        try:
+            self.network(images)
+        finally:
+            for handle in handles:
+                handle.remove()
         missing = [stage for stage in self.stages if stage not in self._seen]
         if missing:
             raise TeacherError(f'teacher.stages: module {missing[0]!r} does not run in the teacher\'s forward pass; '
@@ -85,14 +86,13 @@ class StagedTeacher(nn.Module):
         if list(self._seen) != self.stages:
             raise TeacherError('teacher.stages: expected the stages in the order in which they run '
                                f'({", ".join(self._seen)}), got {", ".join(self.stages)}')
-        maps = [self._seen[stage] for stage in self.stages]
-        self._seen.clear()
-        for stage, value in zip(self.stages, maps):
+        seen, self._seen = self._seen, {}
+        for stage, (value, version) in seen.items():
             if not isinstance(value, torch.Tensor) or value.ndim != 4:
                 got = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
                 raise TeacherError(f'teacher.stages: expected module {stage!r} to give a feature map (batch, channels, '
                                    f'height, width), got {got}; name an earlier module')
-            if value._version != self._versions[stage]:
+            if value._version != version:
                 raise TeacherError(f'teacher.stages: a later module changes the output of {stage!r} in place; name that '
                                    'module (the activation behind it, for example)')
-        return maps
+        return [value for value, _ in seen.values()]

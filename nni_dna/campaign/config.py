@@ -1,0 +1,82 @@
+"""An experiment as its YAML file describes it: images, model space and recipes by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from nni.nas.nn.pytorch import ModelSpace
+
+from ..data import ImageData
+from ..lightning import make_trainer
+from ..retrain import Recipe, accuracy, recipe_from, train_classifier
+from ..settings import Settings, read_settings, to_plain
+from ..spaces import build_space
+from .setup import Setup
+
+__all__ = ['ConfigSetup']
+
+
+class ConfigSetup(Setup):
+    """The parts of an experiment, from its settings alone.
+
+    Parameters
+    ----------
+    settings
+        All settings.
+    definition
+        NNI's search space, which restricts the model space.
+    """
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, definition: Mapping[str, Any]):
+        super().__init__(settings, definition)
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any], work: Path) -> ConfigSetup:
+        """What `record` gave, read from a work folder."""
+        return ConfigSetup(read_settings({**record['settings'], 'work': str(work)}, work), record['search_space'])
+
+    def record(self) -> dict[str, Any]:
+        return {'settings': to_plain(self.settings), 'search_space': dict(self.definition)}
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The images."""
+        return ImageData(self.settings.data, self.settings.seed)
+
+    @property
+    def num_classes(self) -> int:
+        return self.data.task.num_classes
+
+    def build_space(self, device: str = 'cpu') -> ModelSpace:
+        num_classes = self.num_classes  # loads the data, which must not happen on the meta device
+        with torch.device(device):
+            return build_space(self.settings.space.name, self.settings.space.args, num_classes)
+
+    def make_trainer(self) -> pl.Trainer:
+        return make_trainer(self.settings.distill.epochs)
+
+    def train_teacher(self, network: nn.Module, report: Callable[[float], None]) -> float:
+        """On the images that are not held out; the accuracy is that on those that are."""
+        recipe = Recipe(epochs=self.settings.teacher.epochs, lr=self.settings.teacher.lr, weight_decay=1e-2, label_smoothing=0.0)
+        train_classifier(network, self.num_classes, recipe, self.data.distillation(), report)
+        return accuracy(network, self.num_classes, self.data.holdout())
+
+    def retrain(self, network: nn.Module, report: Callable[[float], None]) -> float:
+        """On all training images; the accuracy is that on the test images."""
+        train_classifier(network, self.num_classes, recipe_from(self.settings.retrain), self.data.retraining(), report)
+        return accuracy(network, self.num_classes, self.data.test())
+
+    @property
+    def recipe(self) -> Any:
+        return dataclasses.asdict(self.settings.retrain)
+
+    def check_recipe(self) -> None:
+        recipe_from(self.settings.retrain)

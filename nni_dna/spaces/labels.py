@@ -1,0 +1,133 @@
+"""The labels of a model space, and every way to choose within a module."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Iterable, Mapping, Sequence
+
+from torch import nn
+from nni.mutable import Categorical
+from nni.nas.nn.pytorch import LayerChoice, MutableModule, Repeat
+
+from ..errors import SpaceError
+from .chain import Architecture
+
+__all__ = ['Values', 'labels_of', 'choices_of', 'structural_labels', 'merged']
+
+Values = Mapping[str, Sequence[Any]]
+"""The values that each label may take."""
+
+_MOST_CHOICES = 20_000  # of one layer: more would never be rated
+
+
+def labels_of(module: nn.Module) -> dict[str, list[Any]]:
+    """The labelled choices in a module and below it with their values, in module order.
+
+    Raises
+    ------
+    SpaceError
+        If a choice is not one of a list of values (a numeric range, or several at once).
+    """
+    found: dict[str, list[Any]] = {}
+    for root in _mutable_roots(module):
+        for label, mutable in root.simplify().items():
+            if not isinstance(mutable, Categorical):
+                raise SpaceError(
+                    f'label {label!r}: expected a choice of one among listed values, got {mutable!r}; write it as '
+                    'nni.choice(label, [...]). Spaces that wire nodes freely (NNI\'s Cell) are no chains of layers: search '
+                    'them with nni.nas.strategy.DARTS, ENAS or RegularizedEvolution')
+            found[label] = list(mutable.values)
+    return found
+
+
+def _mutable_roots(module: nn.Module) -> list[MutableModule]:
+    if isinstance(module, MutableModule):
+        return [module]
+    return [child for _, child in MutableModule.named_mutable_descendants(module)]
+
+
+def structural_labels(module: nn.Module) -> set[str]:
+    """The labels in a module that pick an operation or a depth, rather than a size."""
+    found: set[str] = set()
+    for part in module.modules():
+        if isinstance(part, LayerChoice):
+            found.add(part.label)
+        elif isinstance(part, Repeat) and not isinstance(part.depth_choice, int):
+            found.update(part.depth_choice.simplify())
+    return found
+
+
+def choices_of(module: nn.Module, values: Values, given: Mapping[str, Any]) -> list[Architecture]:
+    """Every way to choose within a module, without the labels that a choice leaves without effect.
+
+    Parameters
+    ----------
+    module
+        A module of a model space.
+    values
+        The values that labels may take.
+    given
+        Choices that are made already; they are left out of the result.
+
+    Raises
+    ------
+    SpaceError
+        If there are too many to list.
+    """
+    if isinstance(module, LayerChoice):
+        parts = [merged([{module.label: value}], choices_of(module[value], values, given))
+                 for value in allowed(module.label, values, given)]
+        found = [choice for part in parts for choice in part]
+    elif isinstance(module, Repeat):
+        found = []
+        for choice, depth in depths_of(module, values, given):
+            inner: list[Architecture] = [choice]
+            for block in list(module.blocks)[:depth]:
+                inner = merged(inner, choices_of(block, values, {**given, **choice}))
+            found += inner
+    else:
+        found = [{}]
+        if isinstance(module, MutableModule):
+            own = {label for mutable in module.mutables for label in mutable.simplify()}
+            ordered = [label for label in labels_of(module) if label in own]
+            found = [dict(zip(ordered, combination))
+                     for combination in itertools.product(*(allowed(label, values, given) for label in ordered))]
+        for child in module.children():
+            found = merged(found, choices_of(child, values, given))
+    if len(found) > _MOST_CHOICES:
+        raise SpaceError(f'a layer ({type(module).__name__}) has more than {_MOST_CHOICES:,} choices, which is too many to rate; '
+                         'write it as a chain of layers (nn.Sequential), or restrict the values of its labels '
+                         f'({", ".join(labels_of(module))}) by the search space')
+    return _distinct({label: value for label, value in choice.items() if label not in given} for choice in found)
+
+
+def depths_of(module: Repeat, values: Values, given: Mapping[str, Any]) -> list[tuple[Architecture, int]]:
+    """The choices that decide a Repeat's depth, each with the depth."""
+    if isinstance(module.depth_choice, int):
+        return [({}, module.depth_choice)]
+    labels = list(module.depth_choice.simplify())
+    found = []
+    for combination in itertools.product(*(allowed(label, values, given) for label in labels)):
+        choice = dict(zip(labels, combination))
+        found.append((choice, int(module.depth_choice.freeze(choice))))
+    return found
+
+
+def allowed(label: str, values: Values, given: Mapping[str, Any]) -> Sequence[Any]:
+    """The values that a label may take, given the choices that are made already."""
+    return [given[label]] if label in given else values[label]
+
+
+def merged(left: Sequence[Architecture], right: Sequence[Architecture]) -> list[Architecture]:
+    """All pairs of choices that do not contradict each other, joined."""
+    if len(left) * len(right) > 100 * _MOST_CHOICES:
+        raise SpaceError(f'{len(left) * len(right):,} combinations of choices in one layer are too many; write it as a chain of '
+                         'layers (nn.Sequential), or restrict the values of its labels by the search space')
+    return [{**a, **b} for a in left for b in right if all(a.get(label, value) == value for label, value in b.items())]
+
+
+def _distinct(choices: Iterable[Architecture]) -> list[Architecture]:
+    found: dict[tuple, Architecture] = {}
+    for choice in choices:
+        found.setdefault(tuple(sorted((label, repr(value)) for label, value in choice.items())), choice)
+    return list(found.values())
