@@ -113,18 +113,27 @@ def staged_teacher(seed=0, **kwargs):
     return StagedTeacher(Teacher(**kwargs), ['stage1', 'stage2'])
 
 
+def read_chain(space=None, definition=None, size=16, **kwargs):
+    """The chain of a model space, cut where it says or by resolution, as if the teacher had a stage of every size."""
+    from nni_dna.spaces import chain_of
+    from nni_dna.spaces.units import units_of
+    space = Space() if space is None else space
+    shape = (3, size, size)
+    space = space.to('meta')
+    stages = [(unit.name, unit.size) for unit in units_of(space, shape) if unit.size]
+    return chain_of(space, shape, stages=stages, chosen_stages=False, definition=definition, **kwargs)[0]
+
+
 def supernets(teacher, restriction=None, seed=0, size=16):
-    """The supernets of all cells of ``Space`` (restricted or not) behind a staged teacher, by (block, cell)."""
-    from nni_dna.cost import cost_tables
-    from nni_dna.spaces import read_chain, restrict
-    from nni_dna.supernet import DNAMutator, cell_supernet
-    space = Space()
-    chain = restrict(read_chain(space), restriction)
+    """The supernets of ``Space`` (restricted or not) behind a staged teacher, by (block, supernet)."""
+    from nni_dna.cost import border_shapes
+    from nni_dna.supernet import DNAMutator, block_supernet
+    chain = read_chain(definition=restriction, size=size)
     with torch.device('meta'):
-        costs = cost_tables(Space(), chain, (3, size, size))
-    shapes = [tuple(feature_map.shape[1:]) for feature_map in teacher(torch.zeros(1, 3, size, size))]
+        shapes = border_shapes(Space(), chain, (3, size, size))
+    targets = [tuple(feature_map.shape[1:]) for feature_map in teacher(torch.zeros(1, 3, size, size))]
     found = {}
-    for b, c, _, _ in chain.cells():
-        torch.manual_seed(seed + 100 * b + c)
-        found[b, c] = cell_supernet(DNAMutator(), Space(), chain, b, c, costs.input_shapes, costs.output_shapes, shapes)
+    for b, s, _, name in chain.supernets():
+        torch.manual_seed(seed + 100 * b + s)
+        found[b, s] = block_supernet(DNAMutator(), Space(), chain, b, name, shapes.inputs, shapes.outputs, targets)
     return found

@@ -24,7 +24,7 @@ def freeze(module: nn.Module, sample: Architecture) -> nn.Module:
     sample
         The value chosen for every label that is reached.
     """
-    if type(module) is LayerChoice:
+    if isinstance(module, LayerChoice) and type(module).freeze is LayerChoice.freeze:
         module.validate(sample)
         return freeze(module[sample[module.label]], sample)
     if isinstance(module, MutableModule):
