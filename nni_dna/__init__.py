@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ['DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'load']
+__all__ = ['DNA', 'DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'load']
 
-_HOMES = {'DNAAdvisor': '.advisor', 'DNAMutator': '.supernet', 'DNASpace': '.spaces', 'NniDnaError': '.errors',
-          'load': '.loading'}
+_HOMES = {'DNA': '.strategy', 'DNAAdvisor': '.advisor', 'DNAMutator': '.supernet', 'DNASpace': '.spaces',
+          'NniDnaError': '.errors', 'load': '.loading'}
 
 
 def __getattr__(name: str) -> Any:

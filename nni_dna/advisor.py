@@ -101,7 +101,7 @@ class DNAAdvisor(MsgDispatcherBase):
             self._campaign = Campaign(ConfigSetup(read_settings(self._class_args, base), data or {}), base)
             if dispatcher_env_vars.NNI_MODE != 'resume':  # where it may be the number at which we ended the experiment
                 check_trial_limit(self._campaign.setup, self._manager.experiment()['params'].get('maxTrialNumber'))
-            self._assigner = TrialAssigner(self._manager, self._campaign.work.root)
+            self._assigner = TrialAssigner(self._manager, self._campaign.work.root, _assignment)
         self.send(CommandType.Initialized, '')
 
     def handle_request_trial_jobs(self, data: int) -> None:
@@ -173,6 +173,10 @@ class DNAAdvisor(MsgDispatcherBase):
         assert self._campaign is not None and self._assigner is not None
         self._campaign.started(task, parameter_id)
         self._assigner.expect(parameter_id)
+
+
+def _assignment(sent: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+    return (sent['parameter_id'], sent['parameters']) if _is_ours(sent) else None
 
 
 def _is_ours(sent: dict[str, Any]) -> bool:

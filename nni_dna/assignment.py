@@ -1,7 +1,7 @@
 """Make each trial do the task that its row in the web UI shows.
 
 NNI 3.0's training services hand parameters out in the order in which trials ask for them, which need not be that of their
-rows: two trials that start together often get each other's. So the advisor reads the rows over REST and leaves each trial
+rows: two trials that start together often get each other's. So each face reads the rows over REST and leaves each trial
 its own in the work folder, where the trial takes it up.
 """
 
@@ -12,13 +12,15 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Hashable
 
 from .errors import ResultError
 from .files import write_atomically
 from .manager import Manager
 
 __all__ = ['TrialAssigner', 'take_assignment']
+
+Read = Callable[[dict[str, Any]], tuple[Hashable, dict[str, Any]] | None]
 
 _logger = logging.getLogger(__name__)
 
@@ -35,19 +37,23 @@ class TrialAssigner:
         Knows the rows.
     work
         The work folder.
+    read
+        Takes what was sent for a trial (``parameter_id``, ``parameters``) and gives the key of its `expect` and the
+        parameters that the trial is to take up; None for a trial that is not ours.
     """
 
-    def __init__(self, manager: Manager, work: Path):
+    def __init__(self, manager: Manager, work: Path, read: Read):
         self._manager = manager
+        self._read = read
         self._folder = work / 'trials'
         self._folder.mkdir(exist_ok=True)
-        self._awaited: set[int] = set()
+        self._awaited: set[Hashable] = set()
         self._wake = threading.Event()
         threading.Thread(target=self._watch, name='trial assigner', daemon=True).start()
 
-    def expect(self, parameter_id: int) -> None:
-        """A trial with this parameter id was sent."""
-        self._awaited.add(parameter_id)
+    def expect(self, key: Hashable) -> None:
+        """A trial with this key was sent."""
+        self._awaited.add(key)
         self._wake.set()
 
     def _watch(self) -> None:
@@ -56,9 +62,10 @@ class TrialAssigner:
             try:
                 experiment = experiment or self._manager.experiment()['id']
                 for trial, sent in self._manager.trials().items():
-                    if sent['parameter_id'] in self._awaited:
-                        write_atomically(_file(self._folder, experiment, trial), json.dumps(sent['parameters']).encode())
-                        self._awaited.discard(sent['parameter_id'])
+                    found = self._read(sent)
+                    if found is not None and found[0] in self._awaited:
+                        write_atomically(_file(self._folder, experiment, trial), json.dumps(found[1]).encode())
+                        self._awaited.discard(found[0])
             except Exception as error:  # the manager is busy or stopping; this thread must outlive whatever it answers
                 _logger.warning('cannot assign trials yet: %s: %s', type(error).__name__, error)
             if not self._awaited:
@@ -81,14 +88,14 @@ def take_assignment(work: Path, experiment: str, trial: str) -> dict[str, Any]:
     Raises
     ------
     ResultError
-        If the advisor left none within two minutes.
+        If none was left within two minutes.
     """
     file = _file(work / 'trials', experiment, trial)
     deadline = time.monotonic() + _PATIENCE
     while not file.is_file():
         if time.monotonic() > deadline:
-            raise ResultError(f'expected the advisor to write {file} within {_PATIENCE:.0f} s; is it still running, and is the '
-                              'work folder on storage that this machine shares with it?')
+            raise ResultError(f'expected the experiment to write {file} within {_PATIENCE:.0f} s; is it still running, and is '
+                              'the work folder on storage that this machine shares with it?')
         time.sleep(_POLL / 2)
     return json.loads(file.read_bytes())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -11,19 +12,21 @@ import torch
 __all__ = ['make_trainer', 'seed_all', 'compute_device']
 
 
-def make_trainer(epochs: int) -> pl.Trainer:
+def make_trainer(max_epochs: int | None = None, **options: Any) -> pl.Trainer:
     """A quiet trainer: our tasks report their progress to NNI and keep their own files.
 
     Parameters
     ----------
-    epochs
+    max_epochs
         Number of epochs.
+    **options
+        Of Lightning's trainer: what is not given is one device, a GPU where there is one, and no progress bar.
     """
     _quiet()
     warnings.filterwarnings('ignore', '.*does not have many workers.*')  # small data is faster without workers
     warnings.filterwarnings('ignore', '.*log_every_n_steps.*')
-    return pl.Trainer(max_epochs=epochs, accelerator='auto', devices=1, logger=False, enable_checkpointing=False,
-                      enable_progress_bar=False, enable_model_summary=False)
+    return pl.Trainer(**{'accelerator': 'auto', 'devices': 1, 'enable_progress_bar': False, **options}, max_epochs=max_epochs,
+                      logger=False, enable_checkpointing=False, enable_model_summary=False)
 
 
 def seed_all(seed: int) -> None:

@@ -33,7 +33,9 @@ _logger = logging.getLogger(__name__)
 class Images(Protocol):
     """The batches of images that distillation and rating take; each loader gives images, or images with labels."""
 
-    image_shape: tuple[int, int, int]
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
 
     def distillation(self) -> Any:
         """Training images, shuffled."""

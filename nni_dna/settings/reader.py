@@ -11,11 +11,12 @@ from schema import SchemaError
 
 from ..errors import SettingsError, nearest
 from .rules import Rule, validate
-from .sections import Settings
+from .sections import CommonSettings, Settings, TeacherSettings
 
-__all__ = ['read_settings', 'to_plain', 'differences']
+__all__ = ['read_settings', 'read_section', 'absolute_weights', 'to_plain', 'differences']
 
 T = TypeVar('T')
+TeacherT = TypeVar('TeacherT', bound=TeacherSettings)
 
 
 def read_settings(raw: Any, base: Path) -> Settings:
@@ -33,10 +34,8 @@ def read_settings(raw: Any, base: Path) -> Settings:
     SettingsError
         If a setting is missing, unknown, of the wrong type or out of range.
     """
-    settings = _read(Settings, raw, base, 'classArgs')
-    if settings.teacher.weights not in ('train', 'pretrained'):
-        weights = str((base / settings.teacher.weights).resolve())
-        settings = dataclasses.replace(settings, teacher=dataclasses.replace(settings.teacher, weights=weights))
+    settings = read_section(Settings, raw, base, 'classArgs')
+    settings = dataclasses.replace(settings, teacher=absolute_weights(settings.teacher, base))
     for name in ('mean', 'std'):
         if len(getattr(settings.data, name)) not in (1, 3):
             raise SettingsError(f'data.{name}: expected one number, or one for each of 3 channels, '
@@ -46,7 +45,32 @@ def read_settings(raw: Any, base: Path) -> Settings:
     return settings
 
 
-def _read(section: type[T], raw: Any, base: Path, place: str) -> T:
+def absolute_weights(teacher: TeacherT, base: Path) -> TeacherT:
+    """The section with the path of a weights file made absolute."""
+    if teacher.weights in ('train', 'pretrained'):
+        return teacher
+    return dataclasses.replace(teacher, weights=str((base / teacher.weights).resolve()))
+
+
+def read_section(section: type[T], raw: Any, base: Path, place: str) -> T:
+    """Check a mapping of settings against a dataclass whose fields have rules.
+
+    Parameters
+    ----------
+    section
+        The dataclass.
+    raw
+        The mapping.
+    base
+        Folder that relative paths are relative to.
+    place
+        Name of the section, for error messages.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is missing, unknown, of the wrong type or out of range.
+    """
     if not isinstance(raw, Mapping):
         raise SettingsError(f'{place}: expected a mapping, got {raw!r}')
     fields = {field.name: field for field in dataclasses.fields(section)}  # type: ignore[arg-type]
@@ -61,7 +85,7 @@ def _read(section: type[T], raw: Any, base: Path, place: str) -> T:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise SettingsError(f'{here}: this setting is missing; expected {_expects(field)}')
         elif dataclasses.is_dataclass(kinds[name]):
-            values[name] = _read(kinds[name], raw[name], base, here)
+            values[name] = read_section(kinds[name], raw[name], base, here)
         else:
             values[name] = _value(field.metadata['rule'], raw[name], base, here)
     return section(**values)
@@ -76,7 +100,7 @@ def _value(rule: Rule, raw: Any, base: Path, place: str) -> Any:
 
 
 def _join(place: str, key: Any) -> str:
-    return str(key) if place == 'classArgs' else f'{place}.{key}'
+    return str(key) if place in ('classArgs', 'DNA') else f'{place}.{key}'
 
 
 def _expects(field: dataclasses.Field) -> str:
@@ -84,7 +108,7 @@ def _expects(field: dataclasses.Field) -> str:
     return rule.expects if rule else 'a mapping'
 
 
-def to_plain(settings: Settings) -> dict[str, Any]:
+def to_plain(settings: CommonSettings) -> dict[str, Any]:
     """The settings as JSON-able data, all paths absolute, all defaults written out; `read_settings` takes it back."""
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -9,7 +9,8 @@ from typing import Any
 from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, one_of, optional,
                     setting)
 
-__all__ = ['DataSettings', 'TeacherSettings', 'SpaceSettings', 'DistillSettings', 'RateSettings', 'SearchSettings',
+__all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
+           'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
            'RetrainSettings', 'CommonSettings', 'Settings']
 
 
@@ -52,6 +53,12 @@ class TeacherSettings:
     resolution."""
     weights: str = setting(TEXT, default='train')
     """``train``: trained on the task in the first phase; ``pretrained``: torchvision's best; else a weights file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigTeacherSettings(TeacherSettings):
+    """The teacher of a YAML file, which also says how it is trained."""
+
     epochs: int = setting(COUNT, default=20)
     """Epochs of training where ``weights`` is ``train``."""
     lr: float = setting(POSITIVE, default=1e-3)
@@ -77,8 +84,6 @@ class DistillSettings:
     tasks: str = setting(one_of('cell', 'joint'), default='cell')
     """``cell``: one trial per supernet (a block, or one of its cells where these share no weights); ``joint``: all of them in
     one trial, from one teacher pass a batch."""
-    epochs: int = setting(COUNT, default=20)
-    """Epochs per supernet."""
     lr_first: float = setting(POSITIVE, default=0.002)
     """Learning rate (Adam) of the first block."""
     lr: float = setting(POSITIVE, default=0.005)
@@ -87,6 +92,14 @@ class DistillSettings:
     """Factor of the learning rates after each epoch."""
     weight_decay: float = setting(FRACTION, default=1e-4)
     """Weight decay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigDistillSettings(DistillSettings):
+    """The distillation of a YAML file."""
+
+    epochs: int = setting(COUNT, default=20)
+    """Epochs per supernet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +169,9 @@ class Settings(CommonSettings):
     """All settings of an experiment that a YAML file describes."""
 
     data: DataSettings
+    teacher: ConfigTeacherSettings
     space: SpaceSettings
+    distill: ConfigDistillSettings = ConfigDistillSettings()
     retrain: RetrainSettings = RetrainSettings()
 
     @property
