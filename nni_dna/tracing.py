@@ -22,7 +22,7 @@ class Passage:
     module
         The module.
     given
-        Its first argument.
+        Its argument; a list of them where there are several.
     output
         What it returned; None until then.
     inner
@@ -83,8 +83,9 @@ def trace(network: nn.Module, images: torch.Tensor) -> Passage:
     open_calls: list[Passage] = []
     roots: list[Passage] = []
 
-    def enter(module: nn.Module, inputs: tuple) -> None:
-        given = inputs[0] if inputs else None
+    def enter(module: nn.Module, inputs: tuple, named: dict[str, Any]) -> None:
+        arguments = [*inputs, *named.values()]
+        given = arguments[0] if len(arguments) == 1 else arguments
         passage = Passage(names[module], module, given, _version(given))
         (open_calls[-1].inner if open_calls else roots).append(passage)
         open_calls.append(passage)
@@ -93,7 +94,7 @@ def trace(network: nn.Module, images: torch.Tensor) -> Passage:
         passage = open_calls.pop()
         passage.output, passage.output_version = output, _version(output)
 
-    handles = [hook for module in names for hook in (module.register_forward_pre_hook(enter),
+    handles = [hook for module in names for hook in (module.register_forward_pre_hook(enter, with_kwargs=True),
                                                      module.register_forward_hook(leave))]
     modes = {module: module.training for module in names}
     network.eval()

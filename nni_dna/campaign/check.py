@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import SettingsError
 from ..imports import add_to_path
-from ..settings import read_settings
+from ..settings import read_mapping, read_settings
 from .config import ConfigSetup
 from .setup import Setup
 from .describe import describe
@@ -38,7 +35,7 @@ def check_config(path: Path) -> str:
     NniDnaError
         The first thing that is wrong.
     """
-    config = _read_yaml(path, '')
+    config = read_mapping(path, '')
     tuner = config.get('tuner')
     if not isinstance(tuner, dict) or not isinstance(tuner.get('classArgs'), dict):
         raise SettingsError(f"tuner.classArgs: expected a mapping in {path}, got {tuner!r}; see the README's example")
@@ -81,24 +78,10 @@ def _trials(setup: Setup) -> int:
 
 def _search_space(config: dict[str, Any], base: Path) -> dict[str, Any]:
     if config.get('searchSpaceFile') is not None:
-        return _read_yaml(base / str(config['searchSpaceFile']), 'searchSpaceFile: ')
+        return read_mapping(base / str(config['searchSpaceFile']), 'searchSpaceFile: ')
     space = config.get('searchSpace')
     if space is not None and not isinstance(space, dict):
         raise SettingsError(f'searchSpace: expected a mapping, got {space!r}; write {{}} for the whole model space')
     if space is None:
         raise SettingsError('searchSpace: this setting is missing; write searchSpace: {} for the whole model space')
     return space
-
-
-def _read_yaml(path: Path, option: str) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding='utf8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f'{option}{path} cannot be read: {error}') from error
-    try:
-        content = json.loads(text) if path.suffix == '.json' else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise SettingsError(f'{option}{path} is no valid YAML or JSON: {error}') from error
-    if not isinstance(content, dict):
-        raise SettingsError(f'{option}expected {path} to hold a mapping, got {type(content).__name__}')
-    return content

@@ -28,7 +28,8 @@ def describe(setup: Setup) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = ['  '.join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
     stem = f'; before the first block: {", ".join(setup.chain.stem)}' if setup.chain.stem else ''
-    return '\n'.join([f'{setup.chain.all_architectures:,} architectures in {len(setup.chain.blocks)} blocks{stem}', *lines])
+    blocks = f'{len(setup.chain.blocks)} block{"s" if len(setup.chain.blocks) > 1 else ""}'
+    return '\n'.join([f'{setup.chain.all_architectures:,} architectures in {blocks}{stem}', *lines])
 
 
 def _modules(block: Block) -> str:

@@ -114,9 +114,7 @@ class Setup(ABC):
         """The model space without memory for its weights: to count, and to freeze architectures from."""
         try:
             return self.build_space('meta')
-        except NniDnaError:
-            raise
-        except Exception:  # a constructor that computes with tensors cannot run on the meta device
+        except Exception:  # a constructor that computes with tensors cannot run there; what else is wrong is raised again
             return self.build_space().to('meta')
 
     @cached_property

@@ -8,7 +8,7 @@ architectures.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -84,11 +84,13 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
                                      'label a single value in the search space')
                 by_border.append(np.concatenate([costs for costs, _ in runs]))
             tables.append(np.stack(by_border))
-            _check_incoming(block, tables[-1], inputs)
+            _check_incoming(space, block, borders, tables[-1], inputs)
             borders = block.borders
         nothing = np.zeros((len(borders), len(COSTS)), dtype=np.int64)
         found = CostTables(blocks=tuple(tables), rest=nothing)
-        return replace(found, rest=_rest(space, chain, image_shape, found))
+        found = replace(found, rest=_rest(space, chain, image_shape, found))
+        _check_rest(chain.blocks[-1], found.rest, shapes.outputs[-1])
+        return found
 
 
 class _LayerCounter:
@@ -124,14 +126,27 @@ class _LayerCounter:
         return self._known[key]
 
 
-def _check_incoming(block: Block, costs: np.ndarray, inputs: tuple[Shape, ...]) -> None:
+def _check_incoming(space: ModelSpace, block: Block, borders: Sequence[Mapping[str, Any]], costs: np.ndarray,
+                    inputs: tuple[Shape, ...]) -> None:
     """See that all that a block takes over from the one before is the width."""
-    for table, shape in zip(costs, inputs):
-        if not np.array_equal(costs[inputs.index(shape)], table):
-            raise SpaceError(f'label {", ".join(map(repr, block.incoming))} of the block before {block.name} decides an '
-                             f'operation in {block.name} too, and not only a width: blocks are trained independently, so a '
-                             'choice must belong to one of them; give each its own label, or cut the blocks elsewhere '
-                             '(space.blocks)')
+    for index, shape in enumerate(inputs):
+        first = inputs.index(shape)
+        if first < index and not (np.array_equal(costs[first], costs[index])
+                                  and _written(space, block, borders[first]) == _written(space, block, borders[index])):
+            raise _not_a_width(block.incoming, f'the block before {block.name}', f'in {block.name}')
+
+
+def _written(space: ModelSpace, block: Block, border: Mapping[str, Any]) -> list[str]:
+    """The layers as text, which tells what costs alone do not (a dilation, for example)."""
+    with torch.device('meta'):
+        return [repr(freeze(space.get_submodule(layer.name), {**block.incoming, **border, **cell.choice, **layer.options[0]}))
+                for cell in block.cells for layer in cell.layers]
+
+
+def _not_a_width(labels: Iterable[str], owner: str, place: str) -> SpaceError:
+    return SpaceError(f'label {", ".join(map(repr, labels))} of {owner} decides an operation {place} too, and not only a width: '
+                      'blocks are trained independently, so a choice must belong to one of them; give each its own label, or '
+                      'cut the blocks elsewhere (space.blocks)')
 
 
 def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], blocks: CostTables) -> np.ndarray:
@@ -152,6 +167,14 @@ def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], bl
             raise SpaceError('what is outside the blocks costs differently for another choice in a block before the last: it '
                              f'may depend on the last block only ({handed_on}); move it into a block')
     return np.array([(rest[border].params, rest[border].madds) for border in sorted(rest)], dtype=np.int64)
+
+
+def _check_rest(last: Block, costs: np.ndarray, outputs: tuple[Shape, ...]) -> None:
+    """See that all that is taken over from the last block is the width."""
+    by_shape: dict[Shape, list[int]] = {}
+    for border, shape in zip(last.cell_borders, outputs):
+        if by_shape.setdefault(shape, costs[border].tolist()) != costs[border].tolist():
+            raise _not_a_width(last.handed_on, last.name, 'behind it')
 
 
 def _first_path(block: Block, cell: int) -> int:

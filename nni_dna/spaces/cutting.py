@@ -75,7 +75,7 @@ def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_s
     chosen_stages
         Whether the user named these stages, so that each must supervise a block; else they are those to choose from.
     ends
-        Names of the last modules of the blocks; None leaves it to the resolutions.
+        Names of the last modules of the blocks; none leave it to the resolutions.
     max_paths
         As many paths of a block can be rated.
 
@@ -87,7 +87,7 @@ def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_s
     if all(piece.paths == 1 for piece in pieces):
         raise SpaceError('the model space has no choice to make in any module that runs in a chain; add a LayerChoice, or '
                          'leave more than one value to a label of the search space')
-    if ends is None:
+    if not ends:
         matched = _by_size(pieces, stages, chosen_stages, max_paths)
     else:
         blocks = _given(pieces, ends)
@@ -95,6 +95,11 @@ def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_s
         if len(matched) != len(blocks) or (chosen_stages and len(stages) != len(blocks)):
             raise TeacherError(f'teacher.stages: expected one stage for each of the {len(blocks)} blocks of the space, got '
                                f'{len(stages)}: {", ".join(name for name, _ in stages)}')
+    order = [[name for name, _ in stages].index(stage) for _, stage in matched]
+    if order != sorted(set(order)):
+        raise TeacherError('teacher.stages: no stages have the sizes of the blocks in the order in which these run '
+                           f'({", ".join(_text(pieces[block[-1]].size) for block, _ in matched)}); cut the blocks elsewhere '
+                           f'(space.blocks), or take another teacher. Stages: {_sizes(stages)}')
     start = matched[0][0].start
     return Cut(stem=tuple(piece.name for piece in pieces[:start]),
                blocks=tuple(tuple(pieces[index].name for index in block) for block, _ in matched),
@@ -145,20 +150,20 @@ def _by_size(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], chosen
             continue  # it becomes the beginning of the next block
         parts = _parts(pieces, whole, own, len(fitting), chosen, max_paths)
         if chosen and len(parts) < len(fitting):
-            raise TeacherError(f'teacher.stages: {len(fitting)} stages have the size {_text(size)}, but the space can be cut '
+            raise TeacherError(f'teacher.stages: {len(fitting)} stages give {_text(size)}, but the space can be cut '
                                f'into {len(parts)} block{"s" if len(parts) > 1 else ""} of that size only; name fewer stages')
         matched += zip(parts, _spread(fitting, len(parts), size, stages))
         start = own.stop
     if chosen and len(matched) < len(stages):
         unused = next(name for name, _ in stages if name not in {stage for _, stage in matched})
-        raise TeacherError(f'teacher.stages: stage {unused!r} gives {_text(dict(stages)[unused])} pixels, and no block of the '
+        raise TeacherError(f'teacher.stages: stage {unused!r} gives {_text(dict(stages)[unused])}, and no block of the '
                            'space that has a choice does; modules of the space: '
                            f'{_sizes((p.name, p.size) for p in pieces[:last + 1])}')
     if any(pieces[index].paths > 1 for index in range(start, last + 1)):
-        raise TeacherError(f'teacher.stages: no stage gives {_text(pieces[last].size)} pixels, as module '
-                           f'{pieces[last].name!r} of the space does, which has a choice to make; name a stage of that size, or '
-                           'give the labels behind the last stage a single value in the search space. Stages: '
-                           f'{_sizes(stages)}')
+        remedy = '' if pieces[last].size is None else 'name a stage of that size, or '
+        raise TeacherError(f'teacher.stages: no stage gives what module {pieces[last].name!r} of the space gives, which has a '
+                           f'choice to make ({_text(pieces[last].size)}); {remedy}give the labels behind the last stage a '
+                           f'single value in the search space. Stages: {_sizes(stages)}')
     return matched
 
 
@@ -201,8 +206,8 @@ def _balanced(pieces: Sequence[Piece], whole: range, own: range, count: int) -> 
 def _spread(fitting: Sequence[str], count: int, size: Size | None, stages: Sequence[tuple[str, Size]]) -> list[str]:
     """``count`` of the stages of one size, spread evenly, the last of them included."""
     if len(fitting) < count:
-        raise TeacherError(f'teacher.stages: expected {count} stages of {_text(size)} pixels, since so many blocks have that '
-                           f'size, got {len(fitting)}; join blocks (space.blocks), change data.image_size, or take another '
+        raise TeacherError(f'teacher.stages: expected a stage of {_text(size)} for each of {count} blocks that give this, '
+                           f'got {len(fitting)}; join blocks (space.blocks), change data.image_size, or take another '
                            f'teacher. Stages: {_sizes(stages)}')
     return [fitting[math.ceil((index + 1) * len(fitting) / count) - 1] for index in range(count)]
 
@@ -217,8 +222,8 @@ def _repeats(sizes: Sequence[Size | None]) -> list[tuple[Size | None, int]]:
 
 
 def _text(size: Size | None) -> str:
-    return 'no map of' if size is None else f'{size[0]}x{size[1]}'
+    return 'no feature map' if size is None else f'{size[0]}x{size[1]} pixels'
 
 
 def _sizes(named: Iterable[tuple[str, Size | None]]) -> str:
-    return '; '.join(f'{name}: {_text(size)}' for name, size in named)
+    return '; '.join(f'{name}: {_text(size).removesuffix(" pixels")}' for name, size in named)

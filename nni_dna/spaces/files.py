@@ -34,7 +34,7 @@ def to_definition(space: ModelSpace) -> dict[str, dict[str, Any]]:
             definition[label] = mutable.as_legacy_dict()
         except NotImplementedError as error:
             raise SpaceError(f'label {label!r} of {type(space).__name__} cannot be written in a search-space file: {mutable!r} '
-                             'is neither a choice of one value nor a range of numbers') from error
+                             'is no choice of one among listed values, which is all that NNI can write') from error
     return definition
 
 

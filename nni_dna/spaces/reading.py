@@ -11,6 +11,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, Sequence
 
+from torch import nn
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
 
 from ..errors import SpaceError
@@ -43,64 +44,60 @@ def read_chain(space: ModelSpace, stem: Sequence[str], blocks: Sequence[Sequence
         If a label crosses the blocks' borders in another way than as the width that one hands on to the next.
     """
     zones = _zones(space, stem, blocks)
-    used = [_open(labels, values) for labels in zones]
-    handed_on = _handed_on(space, zones, used, blocks)
+    used = [_open(_labels_in(zone), values) for zone in zones]
+    handed_on = _handed_on(zones, used)
     read = []
     for number, modules in enumerate(blocks, start=1):
         incoming = {label: values[label][-1] for label in handed_on[number - 1]}
         cells = _cells(space, f'block{number}', modules, values, incoming, handed_on[number])
         read.append(Block(name=f'block{number}', modules=tuple(modules), cells=cells, handed_on=tuple(handed_on[number]),
                           incoming=incoming))
-    outside = {label: values[label][0] for zone in (zones[0], zones[-1]) for label in zone if len(values[label]) == 1}
+    outside = {label: values[label][0] for zone in (zones[0], zones[-1]) for label in _labels_in(zone)
+               if len(values[label]) == 1}
     return Chain(blocks=tuple(read), stem=tuple(stem), fixed=outside)
 
 
-def _zones(space: ModelSpace, stem: Sequence[str], blocks: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The labels used before, in each, and after the blocks; in module order."""
-    zones = [_labels_in(space, stem), *(_labels_in(space, modules) for modules in blocks)]
-    inside = {id(part) for names in (stem, *blocks) for name in names for part in space.get_submodule(name).modules()}
-    rest: dict[str, None] = {}
-    for name, part in space.named_modules():
-        if name and id(part) not in inside and not any(id(child) in inside for child in part.modules()):
-            rest.update(dict.fromkeys(labels_of(part)))
-    return [*zones, list(rest)]
+def _zones(space: ModelSpace, stem: Sequence[str], blocks: Sequence[Sequence[str]]) -> list[list[nn.Module]]:
+    """The modules before, in each, and after the blocks."""
+    zones = [[space.get_submodule(name) for name in names] for names in (stem, *blocks)]
+    inside = {id(part) for zone in zones for module in zone for part in module.modules()}
+    rest = [part for name, part in space.named_modules()
+            if name and id(part) not in inside and not any(id(child) in inside for child in part.modules())]
+    return [*zones, rest]
 
 
-def _labels_in(space: ModelSpace, names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(label for name in names for label in labels_of(space.get_submodule(name))))
+def _labels_in(zone: Iterable[nn.Module]) -> list[str]:
+    """In module order."""
+    return list(dict.fromkeys(label for module in zone for label in labels_of(module)))
 
 
 def _open(labels: Iterable[str], values: Values) -> list[str]:
     return [label for label in labels if len(values[label]) > 1]
 
 
-def _handed_on(space: ModelSpace, zones: list[list[str]], used: list[list[str]],
-               blocks: Sequence[Sequence[str]]) -> list[list[str]]:
+def _handed_on(zones: list[list[nn.Module]], used: list[list[str]]) -> list[list[str]]:
     """For each zone but the last, the labels that the next one depends on too.
 
     Index 0 is the stem, which hands on nothing that is open.
     """
-    places = ['before the first block', *(f'in block{number}' for number in range(1, len(blocks) + 1)), 'after the last block']
+    last = len(zones) - 1
+    places = ['before the first block', *(f'in block{number}' for number in range(1, last)), 'after the last block']
+    operations = [set().union(*map(structural_labels, zone)) for zone in zones]
     handed: list[list[str]] = [[] for _ in zones]
     for label in dict.fromkeys(itertools.chain(*used)):
         where = [index for index, labels in enumerate(used) if label in labels]
         first = where[0]
-        if first == 0 or first == len(zones) - 1:
+        if first in (0, last):
             raise SpaceError(f'label {label!r} is used {places[first]}, where no teacher stage can rate it; give it a single '
                              'value in the search space, or cut the blocks elsewhere (space.blocks, teacher.stages)')
         if where == [first]:
             continue
         names = ' and '.join(places[index] for index in where)
-        if where != [first, first + 1]:
+        if where != [first, first + 1] or any(label in operations[index] for index in where[1:]):
             raise SpaceError(f'label {label!r} is used {names}: blocks are trained independently, so a choice may belong to one '
-                             'of them, or be the width that it hands on to the next. Give each its own label, or one value in '
-                             'the search space; a space whose cells are the same in all stages (NasBench201 and its kind) is '
-                             'for nni.nas.strategy.DARTS, ENAS or RegularizedEvolution')
-        following = blocks[first] if first < len(blocks) else []
-        if any(label in structural_labels(space.get_submodule(name)) for name in following):
-            raise SpaceError(f'label {label!r} picks an operation {names}: blocks are trained independently, so a choice '
-                             'must belong to one of them; give each its own label, or cut the blocks elsewhere '
-                             '(space.blocks)')
+                             'of them, or be the width that it hands on to the next. Give each its own label or one value in the '
+                             'search space, or cut the blocks elsewhere (space.blocks); a space whose cells are the same in all '
+                             'stages (NasBench201 and its kind) is for nni.nas.strategy.DARTS, ENAS or RegularizedEvolution')
         handed[first].append(label)
     return handed
 

@@ -20,9 +20,10 @@ from ..campaign.campaign import Campaign
 from ..campaign.check import check_trial_limit
 from ..campaign.describe import describe
 from ..campaign.tasks import Task
+from ..compat import let_nas_experiments_resume
 from ..errors import CampaignError, NniDnaError, ResultError, SettingsError, WorkFolderError
 from ..manager import Manager
-from ..settings import to_plain
+from ..settings import read_mapping, to_plain
 from .parts import Parts
 from .settings import read_strategy_settings
 from .setup import StrategySetup
@@ -60,7 +61,7 @@ class DNA(Strategy):
     blocks
         Names of the last module of each block, where the resolutions should not decide.
     search_space
-        An NNI search-space definition that restricts the model space.
+        An NNI search-space definition, or its file, that restricts the model space.
     distill, rate
         Mappings of further settings (see :class:`nni_dna.settings.sections.DistillSettings` and ``RateSettings``). The epochs of
         the distillation are the evaluator's ``max_epochs`` unless ``distill`` gives ``epochs``.
@@ -85,15 +86,17 @@ class DNA(Strategy):
 
     def __init__(self, teacher: str | Callable | Mapping[str, Any], *, top_k: int = 5, max_params: float | str | None = None,
                  max_madds: float | str | None = None, work: str | Path = 'nni_dna_work', blocks: Sequence[str] | None = None,
-                 search_space: Mapping[str, Any] | None = None, distill: Mapping[str, Any] | None = None,
+                 search_space: Mapping[str, Any] | str | Path | None = None, distill: Mapping[str, Any] | None = None,
                  rate: Mapping[str, Any] | None = None, train_dataloaders: Any = None, val_dataloaders: Any = None,
                  mutation_hooks: Sequence[MutationHook] = (), seed: int = 0, retries: int = 2, threads: int | None = None):
         super().__init__()
+        let_nas_experiments_resume()
         self._settings = read_strategy_settings({
             'teacher': teacher, 'search': {'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds}, 'work': work,
             'blocks': blocks if blocks is None else list(blocks), 'distill': distill or {}, 'rate': rate or {}, 'seed': seed,
             'retries': retries, 'threads': threads}, Path.cwd())
-        self._definition = search_space or {}
+        self._definition = read_mapping(Path(search_space), 'search_space: ') if isinstance(search_space, (str, Path)) \
+            else search_space or {}
         self._loaders = {'train_dataloaders': train_dataloaders, 'val_dataloaders': val_dataloaders}
         self._hooks = list(mutation_hooks)
         self._campaign: Campaign | None = None
