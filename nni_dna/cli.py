@@ -54,12 +54,10 @@ def _show(arguments: argparse.Namespace) -> str:
 
 def _export(arguments: argparse.Namespace) -> str:
     _mute_nni()
-    import torch
     from .imports import add_to_path
-    from .spaces import build_space, to_definition
+    from .spaces import build_space, to_definition, without_memory
     add_to_path(Path.cwd())
-    with torch.device('meta'):
-        space = build_space(arguments.name, {}, num_classes=10)
+    space = without_memory(lambda: build_space(arguments.name, {}, num_classes=10))
     return json.dumps(to_definition(space), indent=2)
 
 

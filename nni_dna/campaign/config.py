@@ -51,14 +51,13 @@ class ConfigSetup(Setup):
         """The images."""
         return ImageData(self.settings.data, self.settings.seed)
 
-    @property
+    @cached_property
     def num_classes(self) -> int:
-        return self.data.task.num_classes
+        with torch.device('cpu'):  # a space may be built on another, where the images must not be
+            return self.data.task.num_classes
 
-    def build_space(self, device: str = 'cpu') -> ModelSpace:
-        num_classes = self.num_classes  # loads the data, which must not happen on the meta device
-        with torch.device(device):
-            return build_space(self.settings.space.name, self.settings.space.args, num_classes)
+    def build_space(self) -> ModelSpace:
+        return build_space(self.settings.space.name, self.settings.space.args, self.num_classes)
 
     def make_trainer(self) -> pl.Trainer:
         return make_trainer(self.settings.distill.epochs)

@@ -20,7 +20,9 @@ def describe(setup: Setup) -> str:
         paths and how many of them are rated, the shapes of its outputs, its teacher stage and that one's shape.
     """
     rows = [_HEAD]
-    for block, outputs, stage, target in zip(setup.chain.blocks, setup.shapes.outputs, setup.stages, setup.teacher_shapes):
+    matching = setup.matching
+    for block, outputs, stage, target in zip(matching.chain.blocks, setup.shapes.outputs, matching.stages,
+                                             matching.teacher_shapes):
         rows.append((block.name, _modules(block), str(len(block.cells)), str(block.layers),
                      str(max(len(layer.options) for cell in block.cells for layer in cell.layers)), f'{block.all_paths:,}',
                      'all' if block.paths == block.all_paths else f'{block.paths:,}',

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Protocol
 
 import pytorch_lightning as pl
-import torch
 from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..cost import CostTables, Shapes, border_shapes, cost_tables
-from ..errors import NniDnaError, TeacherError
 from ..settings import CommonSettings
-from ..spaces import Chain, chain_of
-from ..supernet import DNAMutator, match_stages
-from ..teacher import StagedTeacher, build_network, check_classifier, find_stages, ready_teacher
+from ..spaces import Chain, without_memory
+from ..supernet import DNAMutator, Matching, match, match_stages
+from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
 from ..weights import load_weights
 from .ranking import check_limits
 
@@ -75,8 +73,8 @@ class Setup(ABC):
         """Number of outputs of the networks."""
 
     @abstractmethod
-    def build_space(self, device: str = 'cpu') -> ModelSpace:
-        """The model space with fresh random weights."""
+    def build_space(self) -> ModelSpace:
+        """The model space with fresh random weights, on PyTorch's default device."""
 
     @abstractmethod
     def make_trainer(self) -> pl.Trainer:
@@ -112,10 +110,7 @@ class Setup(ABC):
     @cached_property
     def meta_space(self) -> ModelSpace:
         """The model space without memory for its weights: to count, and to freeze architectures from."""
-        try:
-            return self.build_space('meta')
-        except Exception:  # a constructor that computes with tensors cannot run there; what else is wrong is raised again
-            return self.build_space().to('meta')
+        return without_memory(self.build_space)
 
     @cached_property
     def _network(self) -> nn.Module:
@@ -125,39 +120,16 @@ class Setup(ABC):
         return ready_teacher(self.settings.teacher, self.num_classes)
 
     @cached_property
-    def _found(self) -> tuple[Chain, tuple[str, ...], dict[str, tuple[int, ...]]]:
-        """The chain, the stages of its blocks, and the shapes of all stages that were looked at."""
-        chosen, shape = self.settings.teacher.stages, self.data.image_shape
-        try:
-            names = chosen or find_stages(self._network, shape)
-            maps = StagedTeacher(self._network, names)(torch.zeros(1, *shape))
-        except NniDnaError:
-            raise
-        except Exception as error:
-            raise TeacherError(f'teacher.name: {self.settings.teacher.name!r} cannot run on images of shape '
-                               f'{shape}: {type(error).__name__}: {error}; raise data.image_size, or take '
-                               'another teacher') from error
-        shapes = {name: tuple(y.shape[1:]) for name, y in zip(names, maps)}
-        chain, stages = chain_of(
-            self.meta_space, shape, stages=[(name, (y[1], y[2])) for name, y in shapes.items()], chosen_stages=chosen is not None,
-            definition=self.definition, ends=self.settings.blocks, max_paths=self.settings.rate.max_paths,
-            seed=self.settings.seed)
-        return chain, stages, shapes
+    def matching(self) -> Matching:
+        """The blocks of the space, restricted by NNI's search space, and their teacher stages."""
+        return match(self.meta_space, self._network, self.data.image_shape, stages=self.settings.teacher.stages,
+                     ends=self.settings.blocks, definition=self.definition, max_paths=self.settings.rate.max_paths,
+                     seed=self.settings.seed)
 
     @property
     def chain(self) -> Chain:
-        """The blocks of the space, restricted by NNI's search space."""
-        return self._found[0]
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The teacher's stage of each block."""
-        return self._found[1]
-
-    @property
-    def teacher_shapes(self) -> list[tuple[int, ...]]:
-        """(channels, height, width) of the teacher's feature map after each of ``stages``."""
-        return [self._found[2][stage] for stage in self.stages]
+        """The blocks of the space."""
+        return self.matching.chain
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -181,7 +153,7 @@ class Setup(ABC):
         trained
             The weights that the first phase trained, where ``teacher.weights`` is ``train``.
         """
-        stages = self.stages
+        stages = self.matching.stages
         if trained is not None:
             load_weights(self._network, trained, 'teacher')
         return StagedTeacher(self._network, stages)
@@ -196,7 +168,7 @@ class Setup(ABC):
             paths are rated, is only warned of.
         """
         self.check_recipe()
-        match_stages(self.chain, self.shapes.outputs, self.stages, self.teacher_shapes)
+        match_stages(self.chain, self.shapes.outputs, self.matching.stages, self.matching.teacher_shapes)
         if self.settings.teacher.weights == 'train':
             check_classifier(self._network, self.num_classes, self.data.image_shape)
         for block in self.chain.blocks:

@@ -65,7 +65,7 @@ def _cells(setup: Setup, key: SupernetKey) -> list[Cell]:
 
 def _supernets(setup: Setup, task: Task) -> dict[SupernetKey, BlockSupernet]:
     wanted = task.details
-    shapes = setup.shapes.inputs, setup.shapes.outputs, setup.teacher_shapes
+    shapes = setup.shapes.inputs, setup.shapes.outputs, setup.matching.teacher_shapes
     supernets = {}
     for b, s, block, name in setup.chain.supernets():
         if wanted['block'] in (block.name, 'all') and wanted['cell'] in (name, 'all'):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
+import torch
 from nni.nas.hub import pytorch as hub
 from nni.nas.nn.pytorch import ModelSpace
 
@@ -11,7 +12,7 @@ from ..errors import SpaceError, nearest
 from ..imports import import_object, is_import_path, with_num_classes
 from .dna import DNASpace
 
-__all__ = ['build_space', 'SPACES']
+__all__ = ['build_space', 'without_memory', 'SPACES']
 
 
 def dna(**kwargs: Any) -> DNASpace:
@@ -42,6 +43,21 @@ SPACES: dict[str, Callable[..., ModelSpace]] = {
     'dna': dna, 'digits': digits,
     'proxylessnas': hub.ProxylessNAS, 'mobilenetv3': hub.MobileNetV3Space, 'shufflenet': hub.ShuffleNetSpace}
 """The spaces that have a short name: our own, and those of NNI's hub that are chains."""
+
+
+def without_memory(build: Callable[[], ModelSpace]) -> ModelSpace:
+    """A model space on the meta device: to read, and to count.
+
+    Parameters
+    ----------
+    build
+        Builds it on PyTorch's default device.
+    """
+    try:
+        with torch.device('meta'):
+            return build()
+    except Exception:  # some constructors compute with tensors, which the meta device cannot
+        return build().to('meta')
 
 
 def build_space(name: str, args: Mapping[str, Any], num_classes: int) -> ModelSpace:

@@ -83,7 +83,7 @@ def choices_of(module: nn.Module, values: Values, given: Mapping[str, Any]) -> l
         for choice, depth in depths_of(module, values, given):
             inner: list[Architecture] = [choice]
             for block in list(module.blocks)[:depth]:
-                inner = merged(inner, choices_of(block, values, {**given, **choice}))
+                inner = _few(merged(inner, choices_of(block, values, {**given, **choice})), module)
             found += inner
     else:
         found = [{}]
@@ -93,12 +93,17 @@ def choices_of(module: nn.Module, values: Values, given: Mapping[str, Any]) -> l
             found = [dict(zip(ordered, combination))
                      for combination in itertools.product(*(allowed(label, values, given) for label in ordered))]
         for child in module.children():
-            found = merged(found, choices_of(child, values, given))
-    if len(found) > _MOST_CHOICES:
+            found = _few(merged(found, choices_of(child, values, given)), module)
+    _few(found, module)
+    return _distinct({label: value for label, value in choice.items() if label not in given} for choice in found)
+
+
+def _few(choices: list[Architecture], module: nn.Module) -> list[Architecture]:
+    if len(choices) > _MOST_CHOICES:
         raise SpaceError(f'a layer ({type(module).__name__}) has more than {_MOST_CHOICES:,} choices, which is too many to rate; '
                          'write it as a chain of layers (nn.Sequential), or restrict the values of its labels '
                          f'({", ".join(labels_of(module))}) by the search space')
-    return _distinct({label: value for label, value in choice.items() if label not in given} for choice in found)
+    return choices
 
 
 def depths_of(module: Repeat, values: Values, given: Mapping[str, Any]) -> list[tuple[Architecture, int]]:

@@ -64,9 +64,8 @@ class StrategySetup(Setup):
             raise SpaceError(f'model space {type(self.meta_space).__name__}: expected it to give (batch, outputs), got {got}')
         return output.shape[1]
 
-    def build_space(self, device: str = 'cpu') -> ModelSpace:
-        with torch.device(device):
-            return self._parts.build_space()
+    def build_space(self) -> ModelSpace:
+        return self._parts.build_space()
 
     def make_trainer(self) -> pl.Trainer:
         return distillation_trainer(self._parts.evaluator, self.settings.distill.epochs)

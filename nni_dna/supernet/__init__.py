@@ -1,7 +1,8 @@
 """The block-wise supernet: independent supernets per block, whose cells share weights or have one each."""
 
 from .blocks import block_supernet, match_stages
+from .matching import Matching, match
 from .mutator import DNAMutator
 from .supernet import BlockSupernet, CellPlan
 
-__all__ = ['block_supernet', 'match_stages', 'BlockSupernet', 'CellPlan', 'DNAMutator']
+__all__ = ['block_supernet', 'match_stages', 'Matching', 'match', 'BlockSupernet', 'CellPlan', 'DNAMutator']
