@@ -8,8 +8,19 @@ from typing import Any, Mapping, Sequence
 import torch
 from torch import nn
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
+from nni.nas.oneshot.pytorch.supermodule.sampling import (MixedOpPathSamplingPolicy, PathSamplingInput, PathSamplingLayer,
+                                                          PathSamplingRepeat)
 
 __all__ = ['BlockSupernet', 'CellPlan']
+
+
+def _holder(part: BaseSuperNetModule) -> Any:
+    """What keeps the choice of one of NNI's supermodules, in its attribute ``_sampled``; None for a module of another kind."""
+    if type(part) in (PathSamplingLayer, PathSamplingRepeat, PathSamplingInput):
+        return part
+    policy = part.sampling_policy if isinstance(part, MixedOperation) else None
+    return policy if type(policy) is MixedOpPathSamplingPolicy else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +76,7 @@ class BlockSupernet(nn.Module):
         self.radix = [tuple(len(choices) for choices in options) for options in self._options]
         self._choices = {module: [part for part in module.modules() if isinstance(part, BaseSuperNetModule)]
                          for module in (entry, *self.layers, *self.exits)}
+        self._chosen: dict[tuple[int, int, int], list[Any]] = {}  # what NNI's modules found out for a choice, which takes long
 
     def run_step(self, cell: int, step: int, option: int, x: torch.Tensor) -> torch.Tensor:
         """Run one step of a cell with one of its candidates.
@@ -81,9 +93,24 @@ class BlockSupernet(nn.Module):
             (batch, channels, height, width).
         """
         module = self.steps[cell][step]
-        for part in self._choices[module]:
-            part.resample(dict(self._options[cell][step][option]))
+        self._choose(module, (cell, step, option))
         return module(x)
+
+    def _choose(self, module: nn.Module, key: tuple[int, int, int]) -> None:
+        cell, step, option = key
+        parts = self._choices[module]
+        known = self._chosen.get(key)
+        if known is None:
+            for part in parts:
+                part.resample(dict(self._options[cell][step][option]))
+            self._chosen[key] = [holder._sampled if (holder := _holder(part)) else None for part in parts]
+        else:
+            for part, sampled in zip(parts, known):
+                holder = _holder(part)
+                if holder is None:  # a module of the user's own keeps its choice where it likes
+                    part.resample(dict(self._options[cell][step][option]))
+                else:
+                    holder._sampled = sampled
 
     def forward(self, x: torch.Tensor, cell: int, path: Sequence[int]) -> torch.Tensor:
         """The student's feature map for one path.
