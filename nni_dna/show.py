@@ -65,7 +65,9 @@ def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
 
 
 def _short(architecture: dict[str, Any]) -> str:
-    """The values alone, block by block: ``2x16: k3e3 k5e6 | ...``."""
+    """The values alone, block by block, where labels name their block: ``2x16: k3e3 | ...``; else ``s2_depth=3 s2_i0=k3e3``."""
+    if not all('/' in label for label in architecture):
+        return ' '.join(f'{label}={chosen}' for label, chosen in architecture.items())
     blocks: dict[str, list[str]] = {}
     for label, chosen in architecture.items():
         block, _, rest = label.partition('/')

@@ -1,4 +1,4 @@
-"""Run a toy campaign in this process: what an undisturbed run gives."""
+"""Run toy campaigns in this process: what an undisturbed run gives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,27 @@ import toys
 
 from nni_dna.campaign.campaign import Campaign
 from nni_dna.campaign.config import ConfigSetup
-from nni_dna.phases import run_campaign
+from nni_dna.phases import run_campaign, run_task
 from nni_dna.settings import read_settings
+
+
+def make_setup(work: Path, definition=None, **changes) -> ConfigSetup:
+    """The parts of a toy experiment."""
+    return ConfigSetup(read_settings(toys.settings(work, **changes), work.parent), definition or {})
+
+
+def open_campaign(work: Path, definition=None, **changes) -> Campaign:
+    """A campaign that is begun or goes on."""
+    return Campaign(make_setup(work, definition, **changes))
+
+
+def run(campaign: Campaign, task, report=lambda value: None):
+    """Do a task as a trial would; returns its final metric."""
+    return run_task(campaign.work, task, report,
+                    lambda: ConfigSetup.from_record(campaign.work.record(), campaign.work.root))
 
 
 def run_in_process(work: Path, definition=None, **changes) -> Path:
     """The work folder of a finished campaign."""
-    run_campaign(Campaign(ConfigSetup(read_settings(toys.settings(work, **changes), work.parent), definition or {})))
+    run_campaign(open_campaign(work, definition, **changes))
     return work

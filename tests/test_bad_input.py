@@ -11,10 +11,47 @@ import pytest
 import torch
 import toys
 import yaml
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d, MutableLinear
+from torch import nn
 
 from nni_dna.cli import main
 
 TESTS = Path(toys.__file__).parent
+
+
+class Crossed(ModelSpace):
+    """One choice of an operation decides in two blocks."""
+
+    def __init__(self, num_classes=4):
+        super().__init__()
+        self.one = toys._layer('kernel', 3, 4, 2)
+        self.two = nn.Sequential(toys._layer('kernel', 4, 4, 2), toys._layer('own', 4, 4, 1))
+        self.classifier = MutableLinear(4, num_classes)
+
+    def forward(self, x):
+        return self.classifier(self.two(self.one(x)).mean((2, 3)))
+
+
+class Behind(toys.Space):
+    """A choice of an operation behind what runs in a chain."""
+
+    def __init__(self, num_classes=4):
+        super().__init__(num_classes)
+        self.drop = LayerChoice([nn.Identity(), nn.Dropout()], label='drop')
+
+    def forward(self, x):
+        return self.classifier(self.drop(self.blocks(x).mean((2, 3))))
+
+
+class Fixed(ModelSpace):
+    """A single network."""
+
+    def __init__(self, num_classes=4):
+        super().__init__()
+        self.layer = MutableConv2d(3, num_classes, 3, 4)
+
+    def forward(self, x):
+        return self.layer(x).mean((2, 3))
 
 
 @pytest.fixture
@@ -36,8 +73,17 @@ def check(tmp_path, capsys):
 def test_a_good_config_passes_and_writes_nothing(check, tmp_path):
     code, out, _ = check()
     assert code == 0
-    assert '24 architectures' in out and '6 trials' in out
+    assert '24 architectures in 2 blocks' in out and '6 trials' in out
     assert not (tmp_path / 'work').exists()
+
+
+def test_a_config_without_stages_shows_those_that_were_found(check):
+    code, out, _ = check(space={'name': 'toys.Scaled'}, teacher={'stages': None}, rate={'max_paths': 10})
+    assert code == 0
+    assert '72 architectures in 2 blocks' in out and '5 trials' in out  # the teacher, two supernets, two winners
+    rows = {line.split()[0]: line.split() for line in out.splitlines()}
+    assert rows['block1'][-2:] == ['stage1', '8x8x8'] and '10' in rows['block1']
+    assert rows['block2'][-2:] == ['stage2', '16x4x4'] and 'all' in rows['block2']
 
 
 @pytest.mark.parametrize(['changes', 'message'], [
@@ -62,10 +108,23 @@ def test_a_good_config_passes_and_writes_nothing(check, tmp_path):
     pytest.param({'space': {'name': 'toys.Teacher'}}, 'space.name: expected', id='space is no ModelSpace'),
     pytest.param({'space': {'args': {'layers': 3}}}, 'space.args: building', id='wrong space argument'),
     pytest.param({'teacher': {'stages': ['stage1', 'stage3']}}, "no module 'stage3'; nearest known: stage", id='no such stage'),
-    pytest.param({'teacher': {'stages': ['stage1']}}, 'expected one stage for each of the 2 blocks', id='too few stages'),
+    pytest.param({'teacher': {'stages': ['stage1']}}, 'teacher.stages: no stage gives', id='too few stages'),
     pytest.param({'teacher': {'stages': ['stage2', 'stage2']}}, 'expected different modules', id='stage named twice'),
     pytest.param({'teacher': {'stages': ['stage2', 'stage1']}}, 'in the order in which they run', id='stages out of order'),
-    pytest.param({'teacher': {'stages': ['stage1.0', 'stage1.2']}}, 'block2 (cell only) gives 4x4 pixels but', id='resolution'),
+    pytest.param({'teacher': {'stages': ['stage1.0', 'stage1.2']}}, 'name fewer stages', id='two stages of one size'),
+    pytest.param({'teacher': {'stages': ['stage1.0', 'stage1.2']}, 'space': {'blocks': ['blocks.0', 'blocks.1']}},
+                 'block2 (cell only) gives 4x4 pixels but', id='resolution'),
+    pytest.param({'teacher': {'name': 'torch.nn.Flatten', 'stages': None}}, 'name the stages, or take another teacher',
+                 id='teacher without stages'),
+    pytest.param({'space': {'blocks': ['blocks.0', 'block.1']}}, "space.blocks: no module 'block.1'", id='no such block'),
+    pytest.param({'space': {'blocks': ['blocks.1', 'blocks.0']}}, "'blocks.0' is not behind", id='blocks out of order'),
+    pytest.param({'space': {'blocks': ['blocks.1']}}, 'teacher.stages: expected one stage for each of', id='too few blocks'),
+    pytest.param({'space': {'blocks': []}}, 'space.blocks: expected a list of names', id='no blocks'),
+    pytest.param({'space': {'name': 'test_bad_input.Crossed'}}, "label 'kernel' is used in block1 and in block2",
+                 id='operation in two blocks'),
+    pytest.param({'space': {'name': 'test_bad_input.Behind'}}, "label 'drop'", id='operation behind the chain'),
+    pytest.param({'space': {'name': 'test_bad_input.Fixed'}}, 'the model space has no choice', id='space without choices'),
+    pytest.param({'rate': {'max_paths': 0}}, 'rate.max_paths: expected a whole number of at least 1', id='no paths'),
     pytest.param({'teacher': {'name': 'googlenet', 'stages': ['conv1', 'conv2']}, 'data': {'image_size': 64}},
                  'in training mode, got GoogLeNetOutputs', id='teacher that is no plain classifier'),
     pytest.param({'teacher': {'stages': ['stage1', 'classifier']}}, 'to give a feature map', id='stage without a map'),

@@ -8,7 +8,7 @@ import nni
 import torch
 from torch import nn
 from nni.mutable import MutableExpression
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
 
 from nni_dna.data.sources import TensorImages
 
@@ -70,6 +70,22 @@ class Space(ModelSpace):
         return self.classifier(self.blocks(x).mean((2, 3)))
 
 
+class Scaled(ModelSpace):
+    """Two blocks, each of several cells on shared weights; the width of the first is handed on. 72 architectures."""
+
+    def __init__(self, num_classes=4):
+        super().__init__()
+        width = nni.choice('width', [3, 5])
+        self.first = _layer('first', 3, width, 2)
+        self.more = Repeat(lambda index: _layer(f'more{index}', width, width, 1), (0, 1), label='more')
+        self.down = _layer('down', width, 8, 2)
+        self.last = Repeat(lambda index: _layer(f'last{index}', 8, 8, 1), (0, 1), label='last')
+        self.classifier = MutableLinear(8, num_classes)
+
+    def forward(self, x):
+        return self.classifier(self.last(self.down(self.more(self.first(x)))).mean((2, 3)))
+
+
 def settings(work, /, **changes):
     """``classArgs`` of a whole campaign of seconds; ``changes`` are merged into its sections."""
     base = {
@@ -124,16 +140,16 @@ def read_chain(space=None, definition=None, size=16, **kwargs):
     return chain_of(space, shape, stages=stages, chosen_stages=False, definition=definition, **kwargs)[0]
 
 
-def supernets(teacher, restriction=None, seed=0, size=16):
-    """The supernets of ``Space`` (restricted or not) behind a staged teacher, by (block, supernet)."""
+def supernets(teacher, restriction=None, seed=0, size=16, make=Space):
+    """The supernets of a toy space (restricted or not) behind a staged teacher, by (block, supernet)."""
     from nni_dna.cost import border_shapes
     from nni_dna.supernet import DNAMutator, block_supernet
-    chain = read_chain(definition=restriction, size=size)
+    chain = read_chain(make(), restriction, size)
     with torch.device('meta'):
-        shapes = border_shapes(Space(), chain, (3, size, size))
+        shapes = border_shapes(make(), chain, (3, size, size))
     targets = [tuple(feature_map.shape[1:]) for feature_map in teacher(torch.zeros(1, 3, size, size))]
     found = {}
     for b, s, _, name in chain.supernets():
         torch.manual_seed(seed + 100 * b + s)
-        found[b, s] = block_supernet(DNAMutator(), Space(), chain, b, name, shapes.inputs, shapes.outputs, targets)
+        found[b, s] = block_supernet(DNAMutator(), make(), chain, b, name, shapes.inputs, shapes.outputs, targets)
     return found

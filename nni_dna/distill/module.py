@@ -62,7 +62,7 @@ class BlockwiseDistillation(pl.LightningModule):
         losses = []
         for (block, _), supernet, sampler in zip(self.keys, self.supernets, self._samplers):
             assert isinstance(supernet, BlockSupernet)
-            cell = int(sampler.integers(len(supernet.radix))) if len(supernet.radix) > 1 else 0
+            cell = int(sampler.integers(len(supernet.radix)))
             path = [int(sampler.integers(base)) for base in supernet.radix[cell][1:-1]]
             losses.append(distillation_loss(supernet(maps[block], cell, path), maps[block + 1]))
         stacked = torch.stack(losses)

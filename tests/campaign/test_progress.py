@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 
-import toys
-from running import run_in_process
+from running import make_setup, open_campaign, run, run_in_process
 
-from nni_dna.campaign.campaign import Campaign
 from nni_dna.campaign.progress import read_progress
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.cli import main
-from nni_dna.phases import run_task
-from nni_dna.settings import read_settings
 from nni_dna.show import show
 
 
 def test_during_the_run_phase_counts_running_tasks_and_time_left_are_shown(tmp_path):
-    campaign = Campaign(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {})
+    campaign = open_campaign(tmp_path / 'work')
     assert 'time left    not known yet' in show(tmp_path / 'work')
     teacher = campaign.next_task()
     campaign.started(teacher, 0)
-    campaign.finished(teacher, run_task(campaign.work, teacher, lambda value: None))
+    campaign.finished(teacher, run(campaign, teacher))
     campaign.started(campaign.next_task(), 1)
     text = show(tmp_path / 'work')
     for part in ('phase        distill', 'teacher    1 of 1', 'distill    0 of 3', 'running    distill/block1/shallow', 'about'):
@@ -30,7 +26,7 @@ def test_during_the_run_phase_counts_running_tasks_and_time_left_are_shown(tmp_p
 
 def test_the_time_left_is_the_mean_time_of_what_is_left_over_what_runs_at_once(tmp_path):
     work = WorkFolder(tmp_path / 'work')
-    work.claim(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {}, tmp_path)
+    work.claim(make_setup(tmp_path / 'work').record(), tmp_path)
     events = [{'event': 'opened', 'time': 0, 'finished': [], 'phase': 'distill', 'tasks': {'distill': 5}},
               {'event': 'started', 'time': 0, 'task': 'distill/a'}, {'event': 'started', 'time': 0, 'task': 'distill/b'},
               {'event': 'finished', 'time': 10, 'task': 'distill/a', 'phase': 'distill'},
@@ -52,7 +48,7 @@ def test_after_the_run_the_ranking_is_shown(tmp_path, capsys):
 
 
 def test_a_failure_is_shown_until_something_else_happens(tmp_path):
-    campaign = Campaign(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {})
+    campaign = open_campaign(tmp_path / 'work')
     task = campaign.next_task()
     campaign.started(task, 0)
     campaign.failed(task, 'it was killed')

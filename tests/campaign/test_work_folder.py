@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
-import toys
+from running import make_setup
 
+from nni_dna.campaign.config import ConfigSetup
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.errors import ResultError, WorkFolderError
-from nni_dna.settings import read_settings
 
 
 @pytest.fixture
 def work(tmp_path):
     folder = WorkFolder(tmp_path / 'work')
-    folder.claim(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {}, tmp_path)
+    folder.claim(make_setup(tmp_path / 'work').record(), tmp_path)
     return folder
 
 
@@ -26,8 +27,69 @@ def result(work):
     return work.write_result('distill/a', -1.0, [file], {'losses': [1.0]})
 
 
-def test_settings_come_back_as_they_were_given(work, tmp_path):
-    assert work.settings() == (read_settings(toys.settings(tmp_path / 'work'), tmp_path), {})
+def test_an_experiment_comes_back_from_its_record(tmp_path):
+    definition = {'cell': {'_type': 'choice', '_value': ['deep']}}
+    setup = make_setup(tmp_path / 'work', definition, rate={'max_paths': 3}, space={'blocks': ['blocks.0', 'blocks.1']})
+    work = WorkFolder(tmp_path / 'work')
+    work.claim(setup.record(), tmp_path)
+    again = ConfigSetup.from_record(WorkFolder(tmp_path / 'work').record(), tmp_path / 'work')
+    assert (again.settings, again.definition) == (setup.settings, definition)
+    assert again.chain == setup.chain
+    assert work.code_folder() == tmp_path
+
+
+def test_an_experiment_comes_back_where_its_folder_was_moved(tmp_path):
+    WorkFolder(tmp_path / 'work').claim(make_setup(tmp_path / 'work').record(), tmp_path)
+    (tmp_path / 'work').rename(tmp_path / 'moved')
+    again = ConfigSetup.from_record(WorkFolder(tmp_path / 'moved').record(), tmp_path / 'moved')
+    assert again.settings == make_setup(tmp_path / 'moved').settings
+
+
+def record(search_space=None, **changes):
+    """As a face without settings for images or recipes would give it."""
+    return {'settings': {'work': '/w', 'seed': 0, 'retries': 2, 'distill': {'lr': 0.1}, 'loaders': {'batch_size': 4}, **changes},
+            'search_space': search_space or {}}
+
+
+@pytest.mark.parametrize('changes', [{}, {'work': '/v'}, {'retries': 0}, {'threads': 3}, {'retrain': {'epochs': 3}}])
+def test_a_record_without_a_section_for_images_is_known_again(tmp_path, changes):
+    work = WorkFolder(tmp_path / 'work')
+    work.claim(record(), tmp_path).close()
+    assert work.check(record(**changes))['settings'] == record(**changes)['settings']
+
+
+@pytest.mark.parametrize(['other', 'line'], [
+    (record(seed=1), 'settings.seed: 0 became 1'), (record(distill={'lr': 0.2}), 'settings.distill.lr: 0.1 became 0.2'),
+    (record(loaders={'batch_size': 8}), 'settings.loaders.batch_size: 4 became 8'),
+    (record({'a': {'_type': 'choice', '_value': [1]}}), 'search_space.a: None became'),
+    (record(data={'name': 'digits', 'workers': 1}), "settings.data: None became {'name': 'digits'}"),
+], ids=['seed', 'nested', 'own', 'search space', 'images'])
+def test_a_record_without_a_section_for_images_is_told_from_another(tmp_path, other, line):
+    work = WorkFolder(tmp_path / 'work')
+    work.claim(record(), tmp_path).close()
+    with pytest.raises(WorkFolderError, match='belongs to other settings: ' + re.escape(line)):
+        work.check(other)
+
+
+def test_an_experiment_of_one_kind_is_told_from_that_of_another_on_its_folder(work):
+    with pytest.raises(WorkFolderError, match='belongs to other settings: .*settings.data: .* became None'):
+        work.check(record())
+
+
+@pytest.mark.parametrize('changes', [
+    {'data': {'workers': 2}}, {'retries': 0}, {'threads': 2}, {'retrain': {'epochs': 9}}])
+def test_what_decides_no_result_may_change(work, tmp_path, changes):
+    work.check(make_setup(tmp_path / 'work', **changes).record())
+
+
+@pytest.mark.parametrize(['changes', 'line'], [
+    ({'rate': {'max_paths': 7}}, 'settings.rate.max_paths: 20000 became 7'),
+    ({'space': {'blocks': ['blocks.1']}}, "settings.space.blocks: None became ['blocks.1']"),
+    ({'teacher': {'stages': None}}, "settings.teacher.stages: ['stage1', 'stage2'] became None"),
+    ({'data': {'batch_size': 4}}, 'settings.data.batch_size: 16 became 4'), ({'seed': 3}, 'settings.seed: 0 became 3')])
+def test_what_decides_a_result_may_not(work, tmp_path, changes, line):
+    with pytest.raises(WorkFolderError, match='belongs to other settings: ' + re.escape(line)):
+        work.check(make_setup(tmp_path / 'work', **changes).record())
 
 
 def test_a_result_comes_back_if_its_hash_is_the_reported_one(work):
@@ -70,7 +132,7 @@ def test_another_version_of_the_format_is_refused(work, tmp_path):
     file = work.root / 'settings.json'
     file.write_text(file.read_text().replace('"version": 1', '"version": 7'))
     with pytest.raises(WorkFolderError, match='version 7'):
-        work.settings()
+        work.record()
 
 
 def test_the_lock_keeps_a_second_experiment_out_until_the_first_lets_go(work):
@@ -89,4 +151,4 @@ def test_a_result_on_another_basis_does_not_count(work):
 
 def test_a_folder_without_settings_is_no_work_folder(tmp_path):
     with pytest.raises(WorkFolderError, match='name the work folder of an experiment'):
-        WorkFolder(tmp_path).settings()
+        WorkFolder(tmp_path).record()

@@ -10,7 +10,7 @@ import yaml
 from experiment import NniExperiment
 
 import nni_dna
-from nni_dna.campaign.setup import Setup
+from nni_dna.campaign.config import ConfigSetup
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.cli import main
 from nni_dna.retrain import accuracy
@@ -46,7 +46,7 @@ def test_the_digits_experiment_ends_done_with_retrained_winners_on_top(tmp_path,
     shown = {row['parameters']['rank']: row['parameters']['architecture'] for row in rows if 'rank' in row['parameters']}
     assert shown == {entry['rank']: entry['architecture'] for entry in ranking}
 
-    setup = Setup(*WorkFolder(work).settings())
+    setup = ConfigSetup.from_record(WorkFolder(work).record(), work)
     assert accuracy(nni_dna.load(work), 10, setup.data.test()) == pytest.approx(ranking[0]['accuracy'])
     assert main(['show', str(work)]) == 0
     assert 'phase        done' in capsys.readouterr().out

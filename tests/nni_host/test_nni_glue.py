@@ -35,7 +35,7 @@ class Rows:
 
 def test_each_trial_gets_the_parameters_of_its_own_row(tmp_path):
     rows = Rows()
-    assigner = TrialAssigner(rows, tmp_path)
+    assigner = TrialAssigner(rows, tmp_path, lambda sent: (sent['parameter_id'], sent['parameters']))
     assigner.expect(0)
     assigner.expect(1)
     taken = {}

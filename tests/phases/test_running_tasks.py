@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 import toys
+from running import open_campaign, run
 
-from nni_dna.campaign.campaign import Campaign
 from nni_dna.errors import DataError
-from nni_dna.phases import run_task
-from nni_dna.settings import read_settings
 
 
 @pytest.fixture
 def campaign(tmp_path):
-    return Campaign(read_settings(toys.settings(tmp_path / 'work'), tmp_path), {})
+    return open_campaign(tmp_path / 'work')
 
 
 def test_an_error_of_ours_is_kept_in_one_line(campaign, monkeypatch):
@@ -23,7 +21,7 @@ def test_an_error_of_ours_is_kept_in_one_line(campaign, monkeypatch):
         raise DataError('the disk is gone')
     monkeypatch.setattr(toys, 'images', broken)
     with pytest.raises(DataError):
-        run_task(campaign.work, task, lambda value: None)
+        run(campaign, task)
     assert campaign.work.take_error(task.id) == 'DataError: the disk is gone'
 
 
@@ -33,16 +31,15 @@ def test_any_other_error_is_kept_with_its_traceback(campaign):
     def report(value):
         raise ZeroDivisionError('in the middle of training')
     with pytest.raises(ZeroDivisionError):
-        run_task(campaign.work, task, report)
+        run(campaign, task, report)
     error = campaign.work.take_error(task.id)
     assert error.startswith('Traceback') and error.rstrip().endswith('ZeroDivisionError: in the middle of training')
     assert campaign.work.finished_metric(task.id) is None
 
 
 def test_a_loss_that_is_not_finite_stops_the_task_and_names_the_remedy(tmp_path):
-    settings = read_settings(toys.settings(tmp_path / 'work', distill={'lr_first': 1e30}), tmp_path)
-    campaign = Campaign(settings, {})
+    campaign = open_campaign(tmp_path / 'work', distill={'lr_first': 1e30})
     teacher, = [task for task in campaign.tasks() if task.phase == 'teacher']
-    campaign.finished(teacher, run_task(campaign.work, teacher, lambda value: None))
+    campaign.finished(teacher, run(campaign, teacher))
     with pytest.raises(FloatingPointError, match='lower distill.lr'):
-        run_task(campaign.work, campaign.next_task(), lambda value: None)
+        run(campaign, campaign.next_task())

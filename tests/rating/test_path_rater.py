@@ -1,6 +1,7 @@
-"""All paths of a cell in one traversal, against one plain pass per path."""
+"""All paths of a supernet in one traversal of each cell, against one plain pass per path."""
 
 import copy
+import dataclasses
 import itertools
 
 import nni
@@ -12,13 +13,15 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableBatchNorm2d, Muta
 
 import toys
 from nni_dna.rating import PathRater
-from nni_dna.spaces import build_space, read_chain
-from nni_dna.supernet import CellSupernet, DNAMutator
+from nni_dna.spaces import build_space
+from nni_dna.spaces.freezing import freeze
+from nni_dna.supernet import BlockSupernet, CellPlan, DNAMutator
 
-TOY_CELLS = [(0, 0), (0, 1), (1, 0)]
+TOY_SUPERNETS = [(0, 0), (0, 1), (1, 0)]
+SCALED_SUPERNETS = [(0, 0), (1, 0)]
 
 
-def recalibrate(network, features, path):
+def recalibrate(network, features):
     """Give each BatchNorm the statistics of its own input, as training mode with a momentum of 1 would."""
     taken = []
     handles = [norm.register_forward_pre_hook(lambda module, inputs: taken.append(
@@ -28,7 +31,7 @@ def recalibrate(network, features, path):
     for part in network.modules():
         if isinstance(part, nn.Dropout):
             part.eval()
-    network(features.clone(), path)
+    network(features.clone())
     for handle in handles:
         handle.remove()
     for norm, mean, variance in taken:
@@ -37,25 +40,65 @@ def recalibrate(network, features, path):
     network.eval()
 
 
+class SharedPath(nn.Module):
+    """One path of a copy of a whole supernet."""
+
+    def __init__(self, supernet, cell, path):
+        super().__init__()
+        self.supernet, self.chosen = copy.deepcopy(supernet), (cell, path)
+
+    def forward(self, x):
+        return self.supernet(x, *self.chosen)
+
+
+def paths_of(cell):
+    return list(itertools.product(*(range(base) for base in cell.radix)))
+
+
 @torch.no_grad()
-def plain_ratings(supernet, calibration, held_out):
-    """For each path: a copy of the whole supernet, BatchNorm recalibrated from scratch, the formula in NumPy."""
+def plain_rating(network, calibration, held_out):
+    """BatchNorm recalibrated from scratch, the formula in NumPy."""
+    recalibrate(network, calibration)
     target = np.concatenate([target.double().numpy() for _, target in held_out])
-    ratings = []
-    for path in itertools.product(*(range(base) for base in supernet.radix[1:-1])):
-        network = copy.deepcopy(supernet)
-        recalibrate(network, calibration, path)
-        output = np.concatenate([network(features.clone(), path).double().numpy() for features, _ in held_out])
-        ratings.append(np.abs(target - output).sum() / (target.size * target.std()))
-    return ratings
+    output = np.concatenate([network(features.clone()).double().numpy() for features, _ in held_out])
+    return np.abs(target - output).sum() / (target.size * target.std())
 
 
-def rate(supernet, calibration, held_out):
-    rater = PathRater(supernet)
+def plain_ratings(supernet, cells, calibration, held_out):
+    """For each path a copy of the whole supernet, with statistics of its own."""
+    return [plain_rating(SharedPath(supernet, index, path), calibration, held_out)
+            for index, cell in enumerate(cells) for path in paths_of(cell)]
+
+
+def rate_cells(supernet, cells, calibration, held_out):
+    rater = PathRater(supernet, cells)
     rater.calibrate(calibration)
     for features, target in held_out:
         rater.add(features, target)
-    return rater.ratings().tolist()
+    return [ratings.tolist() for ratings in rater.ratings()]
+
+
+def rate(supernet, cells, calibration, held_out):
+    """The ratings of all cells, one after another."""
+    return [rating for ratings in rate_cells(supernet, cells, calibration, held_out) for rating in ratings]
+
+
+def cells_of(chain, key):
+    block = chain.blocks[key[0]]
+    return [cell for cell in block.cells if cell.supernet == block.supernets[key[1]]]
+
+
+def count_calls(modules):
+    """How often each of these modules runs from now on."""
+    counts = [0] * len(modules)
+
+    def count(index):
+        def hook(module, inputs):
+            counts[index] += 1
+        return hook
+    for index, module in enumerate(modules):
+        module.register_forward_pre_hook(count(index))
+    return counts
 
 
 def stir(module, seed=0):
@@ -89,156 +132,274 @@ def task_of(maps, block):
 
 
 @pytest.fixture
-def supernets(teacher):
-    found = toys.supernets(teacher)
+def toy(teacher):
+    """(supernet, its cells) of the toy space by key, as after some training."""
+    return stirred(teacher, toys.Space)
+
+
+@pytest.fixture
+def scaled(teacher):
+    """Likewise of the toy space whose supernets have several cells."""
+    return stirred(teacher, toys.Scaled)
+
+
+def stirred(teacher, make):
+    chain = toys.read_chain(make())
+    found = toys.supernets(teacher, make=make)
     for key, supernet in found.items():
         stir(supernet, seed=sum(key))
-    return found
+    return {key: (supernet, cells_of(chain, key)) for key, supernet in found.items()}
 
 
-@pytest.mark.parametrize('key', TOY_CELLS)
-def test_every_path_of_the_toy_space_is_rated_as_by_a_plain_pass_of_its_own(supernets, maps, key):
+@pytest.fixture(params=[('toy', key) for key in TOY_SUPERNETS] + [('scaled', key) for key in SCALED_SUPERNETS], ids=str)
+def case(request, maps):
+    """A supernet, its cells, and what it is rated on."""
+    space, key = request.param
+    return *request.getfixturevalue(space)[key], *task_of(maps, key[0])
+
+
+@pytest.mark.parametrize('key', TOY_SUPERNETS)
+def test_every_path_of_the_toy_space_is_rated_as_by_a_plain_pass_of_its_own(toy, maps, key):
     calibration, held_out = task_of(maps, key[0])
-    expected = plain_ratings(supernets[key], calibration, held_out)
-    ratings = rate(supernets[key], calibration, held_out)
+    expected = plain_ratings(*toy[key], calibration, held_out)
+    ratings = rate(*toy[key], calibration, held_out)
     assert ratings == pytest.approx(expected, rel=1e-6)
     assert len(set(ratings)) == len(ratings) > 1
 
 
-def digits_supernet(block, cell, width):
+@torch.no_grad()
+def sliced(supernet, index, cell, path, incoming):
+    """One path as a plain network: NNI's freeze of every layer, with the leading slices of the supernet's weights."""
+    space, entry, exit = toys.Scaled(), supernet.entry, supernet.steps[index][-1]
+    layers = []
+    for layer, step, option in zip(cell.layers, supernet.steps[index][1:-1], path):
+        label, chosen = next(iter(layer.options[option].items()))
+        plain = space.get_submodule(layer.name).freeze({**incoming, **cell.choice, label: chosen})
+        shared = dict(step.get_submodule(chosen).named_parameters())
+        for name, weight in plain.named_parameters():
+            weight.copy_(shared[name][tuple(slice(size) for size in weight.shape)])
+        layers.append(plain)
+    return nn.Sequential(copy.deepcopy(entry), *layers, copy.deepcopy(exit))
+
+
+@pytest.mark.parametrize('key', SCALED_SUPERNETS)
+def test_every_path_of_several_cells_is_rated_as_a_plain_network_with_the_slices_of_its_weights(scaled, maps, key):
+    calibration, held_out = task_of(maps, key[0])
+    supernet, cells = scaled[key]
+    incoming = toys.read_chain(toys.Scaled()).blocks[key[0]].incoming
+    expected = [[plain_rating(sliced(supernet, index, cell, path, incoming), calibration, held_out) for path in paths_of(cell)]
+                for index, cell in enumerate(cells)]
+    ratings = rate_cells(supernet, cells, calibration, held_out)
+    assert [len(part) for part in ratings] == [cell.paths for cell in cells]
+    for part, plain in zip(ratings, expected):
+        assert part == pytest.approx(plain, rel=1e-5)
+    assert len({rating for part in ratings for rating in part}) == sum(map(len, ratings))
+
+
+@pytest.mark.parametrize('key', SCALED_SUPERNETS)
+@pytest.mark.parametrize('keep', [slice(0, 1), slice(1, None), slice(None, None, 3)])
+@pytest.mark.parametrize('whole_cells', [(), (1,)])
+def test_a_subset_is_rated_as_in_the_whole_traversal_and_nothing_else_runs(scaled, maps, key, keep, whole_cells):
+    supernet, cells = scaled[key]
+    whole = rate_cells(supernet, cells, *task_of(maps, key[0]))
+    kept = [cell if index in whole_cells else dataclasses.replace(cell, subset=tuple(range(cell.all_paths))[keep])
+            for index, cell in enumerate(cells)]
+    counts = count_calls(supernet.exits)
+    ratings = rate_cells(supernet, kept, *task_of(maps, key[0]))
+    assert ratings == [[part[path] for path in cell.subset or range(cell.all_paths)] for part, cell in zip(whole, kept)]
+    assert sum(counts) == 2 * sum(cell.paths for cell in kept)  # to calibrate, and to rate a batch
+
+
+def digits_supernet(block, name, width):
     torch.manual_seed(0)
     space = build_space('digits', {}, num_classes=10)
+    chain = toys.read_chain(copy.deepcopy(space), size=32)
     entry = nn.Sequential(nn.Conv2d(9, width, 1, bias=False), nn.BatchNorm2d(width))
-    supernet = DNAMutator().supernet(space, read_chain(space), block=block, cell=cell, entry=entry,
-                                     exit=nn.Conv2d(24, 7, 1))
+    supernet = DNAMutator().supernet(space, chain, block=block, name=name, entry=entry, exits=[nn.Conv2d(24, 7, 1)])
     stir(supernet)
-    return supernet
+    return supernet, [cell for cell in chain.blocks[block].cells if cell.supernet == name]
 
 
-def test_every_path_of_a_digits_cell_is_rated_as_by_a_plain_pass_of_its_own():
-    supernet = digits_supernet(2, 2, 16)
+@pytest.fixture(scope='module')
+def digits():
+    """A cell of two layers with six candidates each, and what it is rated on."""
     generator = torch.Generator().manual_seed(1)
     calibration = torch.randn(12, 9, 4, 4, generator=generator)
     held_out = [(torch.randn(size, 9, 4, 4, generator=generator), torch.randn(size, 7, 2, 2, generator=generator))
                 for size in (6, 3)]
-    ratings = rate(supernet, calibration, held_out)
+    return *digits_supernet(2, '2x24', 16), calibration, held_out
+
+
+def test_every_path_of_a_digits_cell_is_rated_as_by_a_plain_pass_of_its_own(digits):
+    ratings = rate(*digits)
     assert len(ratings) == 36
-    assert ratings == pytest.approx(plain_ratings(supernet, calibration, held_out), rel=1e-5)
+    assert ratings == pytest.approx(plain_ratings(*digits), rel=1e-5)
 
 
-@pytest.mark.parametrize('key', TOY_CELLS)
-def test_ratings_do_not_depend_on_the_statistics_from_training(supernets, maps, key):
-    first = rate(supernets[key], *task_of(maps, key[0]))
-    for part in supernets[key].modules():
+@pytest.mark.parametrize('subset', [(0,), (35,), (5, 6), (0, 7, 8, 9, 20, 21, 35), tuple(range(3, 36, 4))])
+def test_of_a_subset_each_beginning_runs_once_and_no_other(digits, subset):
+    supernet, [cell], calibration, held_out = digits
+    whole = rate(supernet, [cell], calibration, held_out)
+    part = dataclasses.replace(cell, subset=subset)
+    rater = PathRater(supernet, [part])
+    rater.calibrate(calibration)
+    counts = count_calls(supernet.steps[0])
+    for features, target in held_out:
+        rater.add(features, target)
+    ratings, = rater.ratings()
+    assert ratings.tolist() == [whole[path] for path in subset]
+    assert counts == [2, 2 * len({path // 6 for path in subset}), 2 * len(subset), 2 * len(subset)]
+
+
+def test_ratings_do_not_depend_on_the_statistics_from_training(case):
+    first = rate(*case)
+    for part in case[0].modules():
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean.fill_(100)
             part.running_var.fill_(0.01)
-    assert rate(supernets[key], *task_of(maps, key[0])) == first
+    assert rate(*case) == first
 
 
-def test_ratings_depend_on_the_calibration_images(supernets, maps):
+def test_ratings_depend_on_the_calibration_images(toy, maps):
     calibration, held_out = task_of(maps, 1)
-    ratings = rate(supernets[1, 0], calibration, held_out)
-    assert ratings != pytest.approx(rate(supernets[1, 0], calibration * 2, held_out), rel=1e-3)
+    ratings = rate(*toy[1, 0], calibration, held_out)
+    assert ratings != pytest.approx(rate(*toy[1, 0], calibration * 2, held_out), rel=1e-3)
 
 
-def test_a_path_is_rated_the_same_wherever_it_stands_in_the_order(supernets, maps):
-    supernet = supernets[1, 0]
+def test_a_path_is_rated_the_same_wherever_it_stands_in_the_order(toy, maps):
+    supernet, cells = toy[1, 0]
     options = [[{f'c{layer}': kernel} for kernel in ('k3', 'k1')] for layer in (1, 2)]  # the other way round
-    turned = CellSupernet(supernet.steps[0], list(supernet.steps[1:-1]), options, supernet.steps[-1])
-    assert rate(turned, *task_of(maps, 1)) == rate(supernet, *task_of(maps, 1))[::-1]
+    layers = dict(zip('ab', supernet.steps[0][1:-1]))
+    turned = BlockSupernet(supernet.entry, layers, supernet.exits, [CellPlan(layers=['a', 'b'], options=options, exit=0)])
+    assert rate(turned, cells, *task_of(maps, 1)) == rate(supernet, cells, *task_of(maps, 1))[::-1]
 
 
-@pytest.mark.parametrize('key', TOY_CELLS)
+def test_a_cell_is_rated_the_same_whichever_others_stand_before_it(scaled, maps):
+    supernet, cells = scaled[0, 0]
+    layers = dict(zip(('first', 'more.blocks.0'), supernet.layers))
+    plans = [CellPlan(layers=[layer.name for layer in cell.layers], exit=index % 2,
+                      options=[[{**cell.choice, **option} for option in layer.options] for layer in cell.layers])
+             for index, cell in enumerate(cells)]
+    whole = rate_cells(supernet, cells, *task_of(maps, 0))
+    for order in ([3, 2, 1, 0], [2], [1, 3]):
+        turned = BlockSupernet(supernet.entry, layers, supernet.exits, [plans[index] for index in order])
+        assert rate_cells(turned, [cells[index] for index in order], *task_of(maps, 0)) == [whole[index] for index in order]
+
+
 @pytest.mark.parametrize('sizes', [(1,) * 16, (5, 11), (8, 8)])
-def test_the_batches_of_held_out_images_do_not_matter(supernets, maps, key, sizes):
-    calibration, [(features, target)] = task_of(maps, key[0])
+def test_the_batches_of_held_out_images_do_not_matter(case, sizes):
+    supernet, cells, calibration, [(features, target)] = case
     split = list(zip(features.split(sizes), target.split(sizes)))
-    expected = rate(supernets[key], calibration, [(features, target)])
-    assert rate(supernets[key], calibration, split) == pytest.approx(expected, rel=1e-6)
-    assert rate(supernets[key], calibration, split[::-1]) == pytest.approx(expected, rel=1e-6)
+    expected = rate(supernet, cells, calibration, [(features, target)])
+    assert rate(supernet, cells, calibration, split) == pytest.approx(expected, rel=1e-6)
+    assert rate(supernet, cells, calibration, split[::-1]) == pytest.approx(expected, rel=1e-6)
 
 
-def test_two_raters_of_one_supernet_do_not_disturb_each_other(supernets, maps):
-    calibration, held_out = task_of(maps, 1)
-    expected = rate(supernets[1, 0], calibration, held_out)
-    first, second = PathRater(supernets[1, 0]), PathRater(supernets[1, 0])
+def test_two_raters_of_one_supernet_do_not_disturb_each_other(case):
+    supernet, cells, calibration, held_out = case
+    expected = rate_cells(*case)
+    first, second = PathRater(supernet, cells), PathRater(supernet, cells)
     first.calibrate(calibration)
     second.calibrate(calibration * 3)
     for features, target in held_out:
         second.add(features, target)
         first.add(features, target)
-    assert first.ratings().tolist() == expected
+    assert [ratings.tolist() for ratings in first.ratings()] == expected
 
 
-def test_a_rating_counts_all_images_that_were_added(supernets, maps):
+def test_a_rating_counts_all_images_that_were_added(toy, maps):
     calibration, [(features, target)] = task_of(maps, 0)
-    rater = PathRater(supernets[0, 1])
+    rater = PathRater(*toy[0, 1])
     rater.calibrate(calibration)
     for _ in range(3):
         rater.add(features, target)
-    once = rate(supernets[0, 1], calibration, [(features, target)])
-    assert rater.ratings().tolist() == pytest.approx(once, rel=1e-12)
+    once = rate(*toy[0, 1], calibration, [(features, target)])
+    assert rater.ratings()[0].tolist() == pytest.approx(once, rel=1e-12)
 
 
-def test_rating_leaves_weights_momenta_and_evaluation_mode(supernets, maps):
-    supernet = supernets[1, 0].train()
-    momenta = {}
-    for number, (name, part) in enumerate(supernet.named_modules()):
-        if isinstance(part, nn.BatchNorm2d):
-            part.momentum = momenta[name] = 0.01 * (number + 1)
+def test_rating_leaves_weights_momenta_and_evaluation_mode(case):
+    supernet = case[0].train()
+    norms = [part for part in supernet.modules() if isinstance(part, nn.BatchNorm2d)]
+    momenta = [0.01 * (number + 1) for number in range(len(norms))]
+    kept = [getattr(norm, 'init_arguments', vars(norm)) for norm in norms]  # NNI's own BatchNorm reads the momentum there
+    for norm, place, momentum in zip(norms, kept, momenta):
+        place['momentum'] = momentum
     weights = {name: weight.clone() for name, weight in supernet.named_parameters()}
-    rate(supernet, *task_of(maps, 1))
-    norms = {name: part for name, part in supernet.named_modules() if isinstance(part, nn.BatchNorm2d)}
-    assert {name: norm.momentum for name, norm in norms.items()} == momenta
+    rate(*case)
+    assert [place['momentum'] for place in kept] == momenta
     assert all(torch.equal(weight, weights[name]) for name, weight in supernet.named_parameters())
     assert not supernet.training
     assert not any(part._forward_hooks for part in supernet.modules())
 
 
-def test_a_path_whose_output_is_not_finite_has_a_rating_that_is_not(supernets, maps):
+def test_a_path_whose_output_is_not_finite_has_a_rating_that_is_not(toy, maps):
+    supernet, cells = toy[1, 0]
     with torch.no_grad():
-        supernets[1, 0].steps[1].get_submodule('k3')[0].weight[0] = float('nan')
-    ratings = rate(supernets[1, 0], *task_of(maps, 1))
-    assert np.isfinite(ratings).tolist() == [True, True, False, False]
+        supernet.layers[0].get_submodule('k3')[0].weight[0] = float('nan')
+    assert np.isfinite(rate(supernet, cells, *task_of(maps, 1))).tolist() == [True, True, False, False]
 
 
-def test_the_best_imitator_of_the_teacher_has_the_smallest_rating(maps):
-    class Spans(ModelSpace):
-        """The teacher's own first stage, and others that see less of the image."""
-
-        def __init__(self):
-            super().__init__()
-            self.blocks = nn.Sequential(nn.Sequential(LayerChoice({
-                f'k{kernel}': nn.Sequential(MutableConv2d(3, 8, kernel, 2, kernel // 2), MutableBatchNorm2d(8),
-                                            nn.ReLU())
-                for kernel in (1, 3)}, label='kernel')))
-
-        def forward(self, x):
-            return self.blocks(x)
-
-    torch.manual_seed(0)
-    space, network = Spans(), toys.Teacher()
-    supernet = DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(), exit=nn.Identity())
-    supernet.steps[1].get_submodule('k3').load_state_dict(network.stage1.state_dict())
-    with torch.no_grad():
-        network.stage1.train()
-        target = network.stage1(maps[0])
-    bad, good = rate(supernet, maps[0], [(maps[0], target)])
-    assert good < 0.01 < 0.1 < bad
+def only_supernet(space, entry=None, size=16):
+    """The supernet of a space with a single one, whose block ends where the space does, and its cells."""
+    last = list(dict(space.named_children()))[-1]
+    chain = toys.read_chain(copy.deepcopy(space), size=size, ends=[last])
+    block, = chain.blocks
+    name, = block.supernets
+    return DNAMutator().supernet(space, chain, block=0, name=name, entry=entry or nn.Identity(),
+                                 exits=[nn.Identity()]), list(block.cells)
 
 
-class Widths(ModelSpace):
-    """A hidden width chosen within a layer, and its BatchNorm with it."""
+class Spans(ModelSpace):
+    """The toy teacher's own first stage, and one that sees less of the image."""
 
     def __init__(self):
         super().__init__()
-        width = nni.choice('width', [2, 5])
-        self.blocks = nn.Sequential(nn.Sequential(nn.Sequential(
-            MutableConv2d(3, width, 1), MutableBatchNorm2d(width), nn.ReLU(), MutableConv2d(width, 4, 1))))
+        self.layer = LayerChoice({
+            f'k{kernel}': nn.Sequential(MutableConv2d(3, 8, kernel, 2, kernel // 2), MutableBatchNorm2d(8), nn.ReLU())
+            for kernel in (1, 3)}, label='kernel')
 
     def forward(self, x):
-        return self.blocks(x)
+        return self.layer(x)
+
+
+def test_the_best_imitator_of_the_teacher_has_the_smallest_rating(maps):
+    torch.manual_seed(0)
+    network = toys.Teacher()
+    supernet, cells = only_supernet(Spans())
+    supernet.layers[0].get_submodule('k3').load_state_dict(network.stage1.state_dict())
+    with torch.no_grad():
+        network.stage1.train()
+        target = network.stage1(maps[0])
+    bad, good = rate(supernet, cells, maps[0], [(maps[0], target)])
+    assert good < 0.01 < 0.1 < bad
+
+
+class Steps(nn.Module):
+    """As nn.Sequential, but one layer: its children share a width."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def __iter__(self):
+        return iter(self.parts)
+
+
+class Widths(ModelSpace):
+    """A hidden width, and its BatchNorm with it: chosen within a layer, or by a cell of several layers."""
+
+    def __init__(self, join):
+        super().__init__()
+        width = nni.choice('width', [2, 5])
+        self.parts = join(MutableConv2d(3, width, 1), MutableBatchNorm2d(width), nn.ReLU(), MutableConv2d(width, 4, 1))
+
+    def forward(self, x):
+        return self.parts(x)
 
 
 class Odd(ModelSpace):
@@ -246,16 +407,17 @@ class Odd(ModelSpace):
 
     def __init__(self, candidates):
         super().__init__()
-        self.blocks = nn.Sequential(nn.Sequential(MutableConv2d(3, 4, 1), LayerChoice(candidates(), label='a')))
+        self.first = MutableConv2d(3, 4, 1)
+        self.then = LayerChoice(candidates(), label='a')
 
     def forward(self, x):
-        return self.blocks(x)
+        return self.then(self.first(x))
 
 
 def odd_supernet(candidates):
     torch.manual_seed(0)
     space = Odd(candidates)
-    return DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(), exit=nn.Identity())
+    return only_supernet(space, freeze(space.first, {}), size=5)
 
 
 @pytest.fixture
@@ -265,51 +427,46 @@ def odd_task():
     return calibration, [(features, torch.randn(6, 4, 5, 5, generator=generator))]
 
 
-def test_a_width_chosen_within_a_layer_is_rated_as_by_a_plain_pass_of_its_own(odd_task):
+@pytest.mark.parametrize('join, cells', [(Steps, 1), (nn.Sequential, 2)])
+def test_a_width_is_rated_as_by_a_plain_pass_of_its_own(odd_task, join, cells):
     torch.manual_seed(0)
-    space = Widths()
-    supernet = DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(), exit=nn.Identity())
+    supernet, found = only_supernet(Widths(join), size=5)
+    assert len(found) == cells and sum(cell.paths for cell in found) == 2
     stir(supernet)
     calibration, [(features, target)] = odd_task
-    ratings = rate(supernet, calibration, [(features, target)])
-    sliced = []
-    for option, width in enumerate((2, 5)):
-        conv, norm, _, last = supernet.steps[1]
-        plain = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width, momentum=1.0), nn.ReLU(),
-                              nn.Conv2d(width, 4, 1))
+    expected = []
+    for width in (2, 5):
+        conv, norm, _, last = supernet.layers[0] if join is Steps else supernet.layers
+        plain = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, 4, 1))
         with torch.no_grad():
             for target_weight, weight in ((plain[0].weight, conv.weight[:width]), (plain[0].bias, conv.bias[:width]),
                                           (plain[1].weight, norm.weight[:width]), (plain[1].bias, norm.bias[:width]),
                                           (plain[3].weight, last.weight[:, :width]), (plain[3].bias, last.bias)):
                 target_weight.copy_(weight)
-            plain(calibration)
-            sliced.append(((plain.eval()(features) - target).abs().mean() / target.std(correction=0)).item())
-    assert ratings == pytest.approx(sliced, rel=1e-5)
+        expected.append(plain_rating(plain, calibration, [(features, target)]))
+    assert rate(supernet, found, *odd_task) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_candidate_that_works_in_place_does_not_change_the_next_ones_input(odd_task):
-    supernet = odd_supernet(lambda: [nn.Sequential(nn.ReLU(inplace=True), MutableConv2d(4, 4, 1)), nn.Identity()])
-    assert rate(supernet, *odd_task) == pytest.approx(plain_ratings(supernet, *odd_task), rel=1e-6)
+    supernet, cells = odd_supernet(lambda: [nn.Sequential(nn.ReLU(inplace=True), MutableConv2d(4, 4, 1)), nn.Identity()])
+    assert rate(supernet, cells, *odd_task) == pytest.approx(plain_ratings(supernet, cells, *odd_task), rel=1e-6)
 
 
-def test_a_candidate_that_works_in_place_does_not_change_the_teachers_maps(odd_task):
-    space = Odd(lambda: [nn.Identity(), nn.Identity()])
-    space.blocks[0][0] = nn.SiLU(inplace=True)
-    supernet = DNAMutator().supernet(space, read_chain(space), block=0, cell=0, entry=nn.Identity(),
-                                     exit=nn.Conv2d(3, 4, 1))
+def test_an_entry_that_works_in_place_does_not_change_the_teachers_maps(odd_task):
+    supernet, cells = only_supernet(Widths(nn.Sequential), nn.SiLU(inplace=True), size=5)
     calibration, [(features, target)] = odd_task
     before = calibration.clone(), features.clone()
-    rate(supernet, calibration, [(features, target)])
+    rate(supernet, cells, calibration, [(features, target)])
     assert torch.equal(calibration, before[0]) and torch.equal(features, before[1])
 
 
 def test_a_batch_norm_without_statistics_of_its_own_is_rated_too(odd_task):
-    supernet = odd_supernet(lambda: [MutableBatchNorm2d(4, track_running_stats=False), nn.Identity()])
-    assert rate(supernet, *odd_task) == pytest.approx(plain_ratings(supernet, *odd_task), rel=1e-6)
+    supernet, cells = odd_supernet(lambda: [MutableBatchNorm2d(4, track_running_stats=False), nn.Identity()])
+    assert rate(supernet, cells, *odd_task) == pytest.approx(plain_ratings(supernet, cells, *odd_task), rel=1e-6)
 
 
 def test_dropout_does_not_blur_the_statistics(odd_task):
-    supernet = odd_supernet(lambda: [nn.Sequential(nn.Dropout(0.5), MutableBatchNorm2d(4)),
-                                     nn.Sequential(nn.Identity(), MutableBatchNorm2d(4))])
-    dropped, kept = rate(supernet, *odd_task)
+    supernet, cells = odd_supernet(lambda: [nn.Sequential(nn.Dropout(0.5), MutableBatchNorm2d(4)),
+                                            nn.Sequential(nn.Identity(), MutableBatchNorm2d(4))])
+    dropped, kept = rate(supernet, cells, *odd_task)
     assert dropped == pytest.approx(kept, rel=1e-6)

@@ -8,7 +8,6 @@ from torch.utils.data import DataLoader, TensorDataset
 import toys
 from nni_dna.lightning import seed_all
 from nni_dna.retrain import Recipe, accuracy, quick, train_classifier
-from nni_dna.spaces import read_chain
 from nni_dna.spaces.freezing import freeze
 
 
@@ -22,7 +21,7 @@ def loader(split, shuffle=False, batch_size=16):
 def make_network(seed=0):
     torch.manual_seed(seed)
     space = toys.Space()
-    return freeze(space, read_chain(space).architecture((5, 3)))
+    return freeze(space, toys.read_chain().architecture((5, 3)))
 
 
 class Quadrants(nn.Module):

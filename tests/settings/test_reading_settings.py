@@ -16,7 +16,7 @@ BASE = Path('/experiment/folder')
 
 def minimal():
     return {'work': 'work', 'data': {'name': 'digits', 'image_size': 32},
-            'teacher': {'name': 'resnet18', 'stages': ['layer1', 'layer2']}, 'space': {'name': 'digits'}}
+            'teacher': {'name': 'resnet18'}, 'space': {'name': 'digits'}}
 
 
 def full():
@@ -27,9 +27,9 @@ def full():
                  'workers': 2},
         'teacher': {'name': 'toys.Teacher', 'args': {'width': 3}, 'stages': ['a', 'b.c'],
                     'weights': 'weights/teacher.pt', 'epochs': 4, 'lr': 1},
-        'space': {'name': 'toys.Space', 'args': {'num_classes': 4}},
+        'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
-        'rate': {'calibration_images': 10},
+        'rate': {'calibration_images': 10, 'max_paths': 50},
         'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0},
     }
@@ -75,7 +75,8 @@ def test_the_defaults_of_the_distillation_are_the_papers():
 def test_what_is_left_out_has_its_default():
     settings = read_settings(minimal(), BASE)
     assert settings.data.root is None and settings.data.holdout_per_class == 50
-    assert settings.teacher.weights == 'train'
+    assert settings.teacher.weights == 'train' and settings.teacher.stages is None
+    assert settings.space.blocks is None and settings.rate.max_paths == 20_000
     assert settings.search.max_params is None and settings.search.max_madds is None
     assert settings.seed == 0 and settings.threads is None
     assert settings == read_settings({**minimal(), 'distill': {}, 'rate': {}, 'search': {}, 'retrain': {}}, BASE)
@@ -83,8 +84,7 @@ def test_what_is_left_out_has_its_default():
 
 @pytest.mark.parametrize('place, expects', [
     ('work', 'a path'), ('data', 'a mapping'), ('teacher', 'a mapping'), ('space', 'a mapping'), ('data.name', 'text'),
-    ('data.image_size', 'a whole number of at least 1'), ('teacher.name', 'text'),
-    ('teacher.stages', 'a list of names'), ('space.name', 'text')])
+    ('data.image_size', 'a whole number of at least 1'), ('teacher.name', 'text'), ('space.name', 'text')])
 def test_a_missing_setting_is_named_with_what_is_expected(place, expects):
     raw = minimal()
     *sections, name = place.split('.')
@@ -100,7 +100,7 @@ def test_a_missing_setting_is_named_with_what_is_expected(place, expects):
     ('wrok', 'nearest known: work'), ('retry', 'nearest known: retries'),
     ('data.imagesize', 'nearest known: image_size'),
     ('data.batch', 'nearest known: batch_size'), ('teacher.stage', 'nearest known: stages'),
-    ('space.arg', 'nearest known: args'),
+    ('space.arg', 'nearest known: args'), ('space.block', 'nearest known: blocks'), ('rate.maxpaths', 'nearest known: max_paths'),
     ('distill.lr_frist', 'nearest known: lr_first'), ('rate.calibration', 'nearest known: calibration_images'),
     ('search.max_param', 'nearest known: max_params'), ('search.topk', 'nearest known: top_k'),
     ('retrain.epoch', 'nearest known: epochs'), ('retrain.zzz', 'known: recipe, epochs')])
@@ -128,7 +128,7 @@ def test_settings_that_are_no_mapping_are_refused(raw):
 
 
 COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'teacher.epochs', 'distill.epochs',
-          'rate.calibration_images', 'search.top_k', 'retrain.epochs', 'threads']
+          'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs', 'threads']
 NATURALS = ['data.workers', 'retries', 'seed']
 POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr']
 FRACTIONS = ['distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
@@ -154,7 +154,8 @@ NAN, INF = float('nan'), float('inf')
       for place in COLOURS for value in ([], 0.5, '0.5', None, [True], ['0.5'], [0.5, None, 1])),
     *((place, value, 'a path') for place in ('work', 'data.root') for value in ('', 3, True, ['work'])),
     ('work', None, 'a path'),
-    *(('teacher.stages', value, 'a list of names') for value in ([], 'layer1', None, [1], ['layer1', ''], [None], {})),
+    *((place, value, 'a list of names, or nothing')
+      for place in ('teacher.stages', 'space.blocks') for value in ([], 'layer1', [1], ['layer1', ''], [None], {}, False)),
     *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
       for value in ('flip', '', None, True, 0, ['crop'])),
     *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
@@ -183,7 +184,9 @@ def test_a_deviation_of_zero_is_refused(value):
     *((place, value) for place in POSITIVES for value in (1, 1e-9, 10)),
     *((place, value) for place in FRACTIONS for value in (0, 1, 0.5)),
     *((place, value) for place in LIMITS for value in (1, 0.5, 4.2e6)),
-    *((place, None) for place in ('data.root', 'threads', *LIMITS, 'retrain.epochs', 'retrain.lr')),
+    *((place, None) for place in ('data.root', 'teacher.stages', 'space.blocks', 'threads', *LIMITS, 'retrain.epochs',
+                                  'retrain.lr')),
+    *((place, ['layer1']) for place in ('teacher.stages', 'space.blocks')),
     *((place, [0.5]) for place in COLOURS), *((place, [1, 2, 3]) for place in COLOURS),
     *((place, {}) for place in MAPPINGS),
     *(('data.augment', value) for value in ('none', 'crop', 'crop_flip', 'imagenet')),
@@ -198,6 +201,11 @@ def test_a_value_at_the_edge_of_what_is_allowed_is_taken(place, value):
 @pytest.mark.parametrize('text, number', [('4.2M', 4.2e6), ('350k', 3.5e5), ('1.5G', 1.5e9), ('600', 600)])
 def test_limits_may_be_written_with_a_suffix(text, number):
     assert read_settings(changed('search.max_madds', text), BASE).search.max_madds == number
+
+
+def test_the_ends_of_the_blocks_are_common_to_all_kinds_of_settings():
+    assert read_settings(changed('space.blocks', ['a', 'b.c']), BASE).blocks == ['a', 'b.c']
+    assert read_settings(minimal(), BASE).blocks is None
 
 
 def test_an_error_of_settings_is_ours_and_a_value_error():
@@ -257,6 +265,8 @@ def test_equal_settings_have_no_differences():
     ({'seed': 5}, 'seed: 0 became 5'),
     ({'search': {'max_params': '1k'}}, 'search.max_params: None became 1000.0'),
     ({'teacher': {'stages': ['stage1']}}, "teacher.stages: ['stage1', 'stage2'] became ['stage1']"),
+    ({'space': {'blocks': ['blocks.1']}}, "space.blocks: None became ['blocks.1']"),
+    ({'rate': {'max_paths': 7}}, 'rate.max_paths: 20000 became 7'),
     ({'space': {'args': {'num_classes': 4}}}, 'space.args.num_classes: None became 4'),
     ({'data': {'name': 'digits'}}, "data.name: 'toys.images' became 'digits'")])
 def test_a_difference_is_a_line_with_its_place_and_both_values(changes, line):
