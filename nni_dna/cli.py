@@ -23,8 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     check.add_argument('config', type=Path, help="NNI's YAML file of the experiment")
     check.set_defaults(run=_check)
 
-    show = commands.add_parser('show', help='phase, progress and ranking of an experiment')
-    show.add_argument('work', type=Path, help='the work folder')
+    show = commands.add_parser('show', help='phase, progress and ranking of an experiment; or a published architecture')
+    what = show.add_mutually_exclusive_group(required=True)
+    what.add_argument('work', type=Path, nargs='?', help='the work folder')
+    what.add_argument('--architecture', metavar='NAME', help='build and count dna-a, dna-b, dna-c or dna-d instead')
+    show.add_argument('--image-size', type=int, default=224, help='pixels, for --architecture (default 224)')
     show.set_defaults(run=_show)
 
     space = commands.add_parser('space', help='search-space files').add_subparsers(dest='action', required=True)
@@ -48,6 +51,10 @@ def _check(arguments: argparse.Namespace) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> str:
+    if arguments.architecture:
+        _mute_nni()
+        from .published import show_architecture
+        return show_architecture(arguments.architecture, arguments.image_size)
     from .show import show
     return show(arguments.work)
 

@@ -10,7 +10,7 @@ from .campaign.progress import Progress, read_progress
 from .campaign.tasks import PHASES
 from .campaign.work import WorkFolder
 
-__all__ = ['show']
+__all__ = ['show', 'short']
 
 
 def show(root: Path, now: float | None = None) -> str:
@@ -60,11 +60,11 @@ def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
     for entry in ranking['ranking']:
         reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}'
         lines.append(f'{entry["rank"]:>4}  {entry["rating"]:8.5f}  {entry["params"]:>9,}  {entry["madds"]:>11,}  {reached:>8}  '
-                     + _short(entry['architecture']))
+                     + short(entry['architecture']))
     return lines
 
 
-def _short(architecture: dict[str, Any]) -> str:
+def short(architecture: dict[str, Any]) -> str:
     """The values alone, block by block, where labels name their block: ``2x16: k3e3 | ...``; else ``s2_depth=3 s2_i0=k3e3``."""
     if not all('/' in label for label in architecture):
         return ' '.join(f'{label}={chosen}' for label, chosen in architecture.items())

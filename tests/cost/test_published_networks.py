@@ -1,37 +1,19 @@
-"""The four networks of the paper, rebuilt from their layers, cost what the paper publishes."""
+"""The four networks of the paper are in the space and cost what the paper publishes."""
+
+import re
 
 import pytest
 import torch
 
+from nni_dna.cli import main
 from nni_dna.cost import count
-from nni_dna.spaces import build_space, read_chain
+from nni_dna.errors import SpaceError
+from nni_dna.spaces import build_space, restrict
 from nni_dna.spaces.freezing import freeze
+from nni_dna.spaces.published import PUBLISHED, published_architecture
 
-# Per block the width, and kernel and expansion of each layer (figure 6 of the paper).
-NETWORKS = {
-    'a': [(24, '53 33 36'), (40, '33 33 53 36'), (80, '76 33 53 36'), (96, '56 53 53 56'), (160, '56 53 53 53 56'),
-          (320, '36')],
-    'b': [(24, '33 53 76'), (40, '76 53 76'), (80, '56 53 53 36'), (96, '56 53 53 56'), (192, '76 53 53 53 76'),
-          (320, '36')],
-    'c': [(24, '56 36'), (40, '56 56 36 56'), (80, '56 36 56 56'), (112, '36 56 56 53'), (192, '56 53 56 56'),
-          (320, '36')],
-    'd': [(24, '76 56 76'), (40, '76 76 76 76'), (80, '76 56 56 76'), (112, '76 56 76 56'), (192, '76 56 56 56 76'),
-          (320, '36')],
-}
 # Million multiply-adds of convolutions and linear layers; million parameters; the paper's own parameters.
-COSTS = {'a': (335.1, 4.24, 4.2), 'b': (392.5, 4.92, 4.9), 'c': (450.1, 5.27, 5.3), 'd': (592.8, 6.41, 6.4)}
-
-
-def sample_of(network):
-    sample = {}
-    for number, (width, layers) in enumerate(network, start=1):
-        operations = layers.split()
-        cell = f'{len(operations)}x{width}'
-        if number < 6:
-            sample[f'block{number}/cell'] = cell
-        for layer, (kernel, expansion) in enumerate(operations, start=1):
-            sample[f'block{number}/{cell}/layer{layer}'] = f'k{kernel}e{expansion}'
-    return sample
+COSTS = {'dna-a': (335.1, 4.24, 4.2), 'dna-b': (392.5, 4.92, 4.9), 'dna-c': (450.1, 5.27, 5.3), 'dna-d': (592.8, 6.41, 6.4)}
 
 
 @pytest.fixture(scope='module')
@@ -40,11 +22,14 @@ def paper():
         return build_space('dna', {}, num_classes=1000)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', NETWORKS)
+def test_all_four_are_known():
+    assert set(PUBLISHED) == set(COSTS)
+
+
+@pytest.mark.parametrize('name', COSTS)
 def test_a_published_network_is_in_the_space_and_costs_what_is_published(paper, name):
-    sample = sample_of(NETWORKS[name])
-    labels = read_chain(paper).label_values()
+    sample = published_architecture(name)
+    labels = restrict(paper, None)
     assert all(value in labels[label] for label, value in sample.items())
     with torch.device('meta'):
         cost, output = count(freeze(paper, sample), (3, 224, 224))
@@ -53,3 +38,18 @@ def test_a_published_network_is_in_the_space_and_costs_what_is_published(paper, 
     assert round(cost.params / 1e6, 2) == params
     assert round(cost.params / 1e6, 1) == published
     assert output == (1000,)
+
+
+def test_the_command_line_builds_and_counts_one(capsys):
+    assert main(['show', '--architecture', 'dna-c']) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r'450\.1 M multiply-adds at 224 px .*, 5\.27 M parameters', printed)
+    assert main(['show', '--architecture', 'dna-c', '--image-size', '112']) == 0
+    assert re.search(r'11[23]\.\d M multiply-adds at 112 px', capsys.readouterr().out)  # a quarter of the pixels
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(capsys):
+    assert main(['show', '--architecture', 'dna-x']) == 1
+    assert 'dna-a, dna-b, dna-c, dna-d' in capsys.readouterr().err
+    with pytest.raises(SpaceError, match="got 'DNA-A'"):
+        published_architecture('DNA-A')
