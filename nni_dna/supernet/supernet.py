@@ -16,8 +16,8 @@ __all__ = ['BlockSupernet', 'CellPlan']
 
 
 def _holder(part: BaseSuperNetModule) -> Any:
-    """What keeps the choice of one of NNI's supermodules, in its attribute ``_sampled``; None for a module of another kind."""
-    if type(part) in (PathSamplingLayer, PathSamplingRepeat, PathSamplingInput):
+    """What keeps the choice of one of NNI's supermodules, in its attribute ``_sampled``; None for one that chooses otherwise."""
+    if type(part).resample in (PathSamplingLayer.resample, PathSamplingRepeat.resample, PathSamplingInput.resample):
         return part
     policy = part.sampling_policy if isinstance(part, MixedOperation) else None
     return policy if type(policy) is MixedOpPathSamplingPolicy else None
