@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable, Iterator, Sized
 
+from nni.nas import strategy
 from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType
 
-__all__ = ['let_nas_experiments_resume']
+__all__ = ['let_nas_experiments_resume', 'ENAS']
 
 _UNKNOWN = (CommandType.ImportData, CommandType.AddCustomizedTrialJob)
 
@@ -30,3 +31,37 @@ def let_nas_experiments_resume() -> None:
 
     overlooking._overlooks = True  # type: ignore[attr-defined]
     TunerCommandChannel._receive = overlooking
+
+
+class NamedBatches:
+    """The batches of several loaders, one loader after another, each batch as the pair (batch, loader's name).
+
+    Parameters
+    ----------
+    loaders
+        The loaders, by name, in their order.
+    """
+
+    def __init__(self, **loaders: Any):
+        self.loaders = loaders
+
+    def __len__(self) -> int:
+        return sum(len(loader) for loader in self.loaders.values())
+
+    def __iter__(self) -> Iterator[tuple[Any, str]]:
+        for name, loader in self.loaders.items():
+            for batch in loader:
+                yield batch, name
+
+
+class ENAS(strategy.ENAS):
+    """NNI's ENAS for every Lightning from 2.0 on.
+
+    ENAS trains the network on the training batches and its controller on the validation batches, which follow in the same
+    epoch. NNI's own loader relies on Lightning 2.0 handing over each batch with the index of its loader. Later versions hand
+    over the batch alone, and NNI takes the labels for the index. Here the loader gives the name along with the batch: the form
+    that NNI's ENAS has always accepted.
+    """
+
+    def train_dataloader(self, train_dataloader_fn: Callable[[], Sized], val_dataloader_fn: Callable[[], Sized]) -> NamedBatches:
+        return NamedBatches(train=train_dataloader_fn(), val=val_dataloader_fn())

@@ -44,6 +44,6 @@ def published_architecture(name: str) -> Architecture:
         cell = f'{len(operations)}x{width}'
         if number < len(_LAYERS[name]):  # the last block has one cell, and so no choice of it
             sample[f'block{number}/cell'] = cell
-        for layer, (kernel, expansion) in enumerate(operations, start=1):
-            sample[f'block{number}/{cell}/layer{layer}'] = f'k{kernel}e{expansion}'
+        for layer, operation in enumerate(operations, start=1):
+            sample[f'block{number}/{cell}/layer{layer}'] = f'k{operation[0]}e{operation[1]}'
     return sample
