@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping
 
 from .errors import NniDnaError, SettingsError
 
-__all__ = ['import_object', 'add_to_path', 'is_import_path', 'with_num_classes']
+__all__ = ['import_object', 'add_to_path', 'is_import_path', 'signature_of', 'with_num_classes']
 
 
 def is_import_path(name: str) -> bool:
@@ -54,10 +54,20 @@ def import_object(path: str, option: str) -> Any:
     return getattr(module, attribute)
 
 
+def signature_of(factory: Callable) -> inspect.Signature:
+    """The signature of a function, or of the constructor that the user wrote: NNI wraps those of its modules."""
+    for kind in getattr(factory, '__mro__', ()):
+        written = kind.__dict__.get('_init_wrapped')
+        inherited = any(base.__dict__.get('__init__') is written for base in kind.__mro__[1:])
+        if written is not None and not inherited:
+            signature = inspect.signature(written)
+            return signature.replace(parameters=list(signature.parameters.values())[1:])
+    return inspect.signature(factory)
+
+
 def with_num_classes(factory: Callable, args: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
     """The arguments of a factory, with the task's number of classes added where it takes one and none is given."""
-    # NNI wraps the constructors of its modules; the signature that the user wrote is kept here.
-    parameters = inspect.signature(getattr(factory, '_init_wrapped', factory)).parameters
+    parameters = signature_of(factory).parameters
     if 'num_labels' in parameters:  # as NNI's model spaces call it
         return {'num_labels': num_classes, **args}
     takes_it = 'num_classes' in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Iterator
 
 import pytorch_lightning as pl
 import torch
 
-__all__ = ['make_trainer', 'seed_all', 'compute_device']
+__all__ = ['make_trainer', 'interruptible', 'seed_all', 'compute_device']
 
 
 def make_trainer(max_epochs: int | None = None, **options: Any) -> pl.Trainer:
@@ -27,6 +29,25 @@ def make_trainer(max_epochs: int | None = None, **options: Any) -> pl.Trainer:
     warnings.filterwarnings('ignore', '.*log_every_n_steps.*')
     return pl.Trainer(**{'accelerator': 'auto', 'devices': 1, 'enable_progress_bar': False, **options}, max_epochs=max_epochs,
                       logger=False, enable_checkpointing=False, enable_model_summary=False)
+
+
+@contextmanager
+def interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Let Ctrl+C end what a trainer does in here, and all that would follow.
+
+    Lightning 2.0 goes on after it as if the training had come to its end; later versions exit, and ignore Ctrl+C from then on.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
 
 
 def seed_all(seed: int) -> None:

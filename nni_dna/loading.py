@@ -34,7 +34,7 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     from .campaign.work import WorkFolder
     from .imports import add_to_path
     from .spaces.build import build_space
-    from .spaces.freezing import freeze
+    from .spaces.freezing import plain_network
     from .weights import load_weights
 
     folder = WorkFolder(Path(work).resolve())
@@ -48,6 +48,6 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     folder.read_result(f'retrain/rank{rank}')
     add_to_path(folder.code_folder())
     space = record['settings']['space']
-    network = freeze(build_space(space['name'], space['args'], found['num_classes']), entry['architecture'])
+    network = plain_network(build_space(space['name'], space['args'], found['num_classes']), entry['architecture'])
     load_weights(network, folder.root / f'retrain/rank{rank}/model.safetensors', f'rank {rank}')
     return network.eval()

@@ -57,6 +57,10 @@ class Campaign:
         self._replay()
         self._search_if_due()
 
+    def close(self) -> None:
+        """Let others run a campaign on the work folder, which this one only reads from now on."""
+        self._lock.close()
+
     def _replay(self) -> None:
         """Take up what the journal says was finished, as far as the files bear it out."""
         for event in self.work.journal.read():

@@ -65,8 +65,10 @@ def check_trial_limit(setup: Setup, limit: int | None) -> None:
     SettingsError
         If it leaves no room for all trials and their retries.
     """
+    if limit is None:
+        return
     needed = _trials(setup) * (1 + setup.settings.retries)
-    if limit is not None and limit < needed:
+    if limit < needed:
         raise SettingsError(f'maxTrialNumber: expected at least {needed} ({_trials(setup)} trials, and retries: '
                             f'{setup.settings.retries}), got {limit}; leave it out, since the experiment ends by itself')
 

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Protocol
 
 import pytorch_lightning as pl
+import torch
 from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..cost import CostTables, Shapes, border_shapes, cost_tables
+from ..errors import SpaceError
 from ..settings import CommonSettings
 from ..spaces import Chain, without_memory
-from ..supernet import DNAMutator, Matching, match, match_stages
+from ..supernet import DNAMutator, Matching, block_supernet, match, match_stages
 from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
 from ..weights import load_weights
 from .ranking import check_limits
@@ -158,6 +160,18 @@ class Setup(ABC):
             load_weights(self._network, trained, 'teacher')
         return StagedTeacher(self._network, stages)
 
+    def _check_supernets(self) -> None:
+        """See that supernets can be made: a module of the user's own may need a hook."""
+        for index, _, _, name in self.chain.supernets():
+            shapes = self.shapes.inputs, self.shapes.outputs, self.matching.teacher_shapes
+            try:
+                with torch.device('meta'):
+                    block_supernet(self.mutator, self.meta_space, self.chain, index, name, *shapes)
+            except SpaceError:
+                raise
+            except Exception:  # some constructors and hooks compute with tensors, which the meta device cannot
+                block_supernet(self.mutator, self.build_space(), self.chain, index, name, *shapes)
+
     def check(self) -> None:
         """Check all that can be checked before the first trial.
 
@@ -169,6 +183,7 @@ class Setup(ABC):
         """
         self.check_recipe()
         match_stages(self.chain, self.shapes.outputs, self.matching.stages, self.matching.teacher_shapes)
+        self._check_supernets()
         if self.settings.teacher.weights == 'train':
             check_classifier(self._network, self.num_classes, self.data.image_shape)
         for block in self.chain.blocks:

@@ -11,7 +11,7 @@ from ..campaign.work import WorkFolder
 from ..data import images_of
 from ..errors import TrainingError
 from ..distill import BlockwiseDistillation, SupernetKey
-from ..lightning import compute_device, seed_all
+from ..lightning import compute_device, interruptible, seed_all
 from ..rating import PathRater, save_ratings
 from ..spaces import Cell
 from ..supernet import BlockSupernet, block_supernet
@@ -37,7 +37,9 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
 
     seed_all(setup.settings.seed)  # the images come in the same order whichever supernets train
     module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep)
-    setup.make_trainer().fit(module, setup.data.distillation())
+    trainer = setup.make_trainer()
+    with interruptible(trainer):
+        trainer.fit(module, setup.data.distillation())
     best, files = 0.0, []
     for key, ratings in _rate(setup, teacher, supernets).items():
         block, name = setup.chain.blocks[key[0]], _names(setup, key)[1]

@@ -9,7 +9,7 @@ from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
 from ..lightning import seed_all
 from ..spaces import Architecture
-from ..spaces.freezing import freeze
+from ..spaces.freezing import plain_network
 from ..weights import save_weights
 from .outcome import Outcome, Report
 
@@ -33,5 +33,5 @@ def train_architecture(setup: Setup, architecture: Architecture, report: Report)
         The network, and its final metric.
     """
     seed_all(setup.settings.seed)
-    network = freeze(setup.build_space(), architecture)
+    network = plain_network(setup.build_space(), architecture)
     return network, setup.retrain(network, report)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from ..errors import TrainingError
-from ..lightning import compute_device, make_trainer
+from ..lightning import compute_device, interruptible, make_trainer
 from .recipes import Recipe
 
 __all__ = ['train_classifier', 'accuracy']
@@ -82,7 +82,9 @@ def train_classifier(network: nn.Module, num_classes: int, recipe: Recipe, batch
     report
         Called after each epoch with the training accuracy, from 0 to 1.
     """
-    make_trainer(recipe.epochs).fit(ClassifierTraining(network, num_classes, recipe, report), batches)
+    trainer = make_trainer(recipe.epochs)
+    with interruptible(trainer):
+        trainer.fit(ClassifierTraining(network, num_classes, recipe, report), batches)
     network.cpu()
 
 

@@ -67,7 +67,7 @@ def _pieces(space: ModelSpace, units: Sequence[Unit], values: Values) -> list[Pi
         paths = sum(math.prod(len(values[label]) for label in _labels(space, names) - before)
                     for names in variants_of(space, unit.name, values))
         pieces.append(Piece(name=unit.name, size=unit.size, paths=paths, labelled=bool(labels[index]),
-                            tied=bool(structural & before & after)))
+                            tied=bool(structural & before & after), pointwise=unit.pointwise))
     return pieces
 
 

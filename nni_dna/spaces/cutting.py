@@ -34,6 +34,8 @@ class Piece:
         Whether it has a label, with one value or more.
     tied
         Whether it shares a choice of an operation or a depth with the unit before it, so that no block may end between them.
+    pointwise
+        Whether it only normalises or activates what the unit before gives, so that it belongs to the same block.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Piece:
     paths: int
     labelled: bool = False
     tied: bool = False
+    pointwise: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,9 @@ def _stages_for(pieces: Sequence[Piece], blocks: Sequence[range], stages: Sequen
 def _by_size(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], chosen: bool,
              max_paths: int) -> list[tuple[range, str]]:
     start = _first_labelled(pieces)
-    last = max(index for index, piece in enumerate(pieces) if piece.paths > 1)
+    last = max(index for index, piece in enumerate(pieces) if piece.paths > 1 or piece.tied)
+    while last + 1 < len(pieces) and pieces[last + 1].pointwise:
+        last += 1
     matched: list[tuple[range, str]] = []
     position = start
     for size, count in _repeats([piece.size for piece in pieces[start:last + 1]]):
@@ -189,7 +194,8 @@ def _largest(pieces: Sequence[Piece], parts: Sequence[range]) -> int:
 
 def _balanced(pieces: Sequence[Piece], whole: range, own: range, count: int) -> list[range] | None:
     """The cut into ``count`` parts, each with a choice, whose largest part has the fewest paths; None if there is none."""
-    ends = [index + 1 for index in own if index + 1 < whole.stop and not pieces[index + 1].tied]
+    ends = [index + 1 for index in own
+            if index + 1 < whole.stop and not pieces[index + 1].tied and not pieces[index + 1].pointwise]
     # By dynamic programming: the best cut of a beginning of the units into so many parts.
     best: dict[int, list[range]] = {whole.start: []}
     for number in range(1, count + 1):

@@ -13,9 +13,10 @@ from typing import Any, Mapping, Sequence
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SpaceError, nearest
+from .chain import Architecture
 from .labels import Values, labels_of
 
-__all__ = ['to_definition', 'restrict']
+__all__ = ['to_definition', 'restrict', 'recalled']
 
 _KINDS = ('choice', 'randint', 'quniform')
 
@@ -58,9 +59,10 @@ def restrict(space: ModelSpace, definition: Mapping[str, Any] | None) -> dict[st
     ------
     SpaceError
         If the definition is malformed, or has a label or value that the model space does not have (the nearest known ones
-        are named), or leaves a label without a value.
+        are named), or leaves a label without a value; or the model space has a value that results cannot be written with.
     """
     known = labels_of(space)
+    _check_writable(known)
     if not definition:
         return known
     if not isinstance(definition, Mapping):
@@ -72,6 +74,21 @@ def restrict(space: ModelSpace, definition: Mapping[str, Any] | None) -> dict[st
             raise SpaceError(f'search space: the model space has no label {label!r}; {nearest(label, known)}')
         values[label] = _kept(label, _listed(label, spec), known)
     return values
+
+
+def recalled(architecture: Architecture, values: Values) -> Architecture:
+    """An architecture that was read from JSON, with the space's own values: JSON has lists for its tuples."""
+    return {label: next((own for own in values.get(label, ()) if _text(own) == _text(value)), value)
+            for label, value in architecture.items()}
+
+
+def _check_writable(values: Values) -> None:
+    for label, listed in values.items():
+        try:
+            json.dumps(listed)
+        except (TypeError, ValueError):
+            raise SpaceError(f'label {label!r}: expected values that JSON can hold (numbers, texts, true, false, and lists of '
+                             f'them), got {listed!r}; choose between names of them, or by a LayerChoice') from None
 
 
 def _kept(label: str, listed: Sequence[Any], known: Values) -> list[Any]:

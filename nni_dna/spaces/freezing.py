@@ -5,11 +5,18 @@ from __future__ import annotations
 import copy
 
 from torch import nn
-from nni.nas.nn.pytorch import LayerChoice, MutableModule
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule
 
 from .chain import Architecture
+from .files import recalled
+from .labels import labels_of
 
-__all__ = ['freeze']
+__all__ = ['freeze', 'plain_network']
+
+
+def plain_network(space: ModelSpace, architecture: Architecture) -> nn.Module:
+    """The plain network, with fresh weights, that an architecture picks, be it read from a file or not."""
+    return freeze(space, recalled(architecture, labels_of(space)))
 
 
 def freeze(module: nn.Module, sample: Architecture) -> nn.Module:

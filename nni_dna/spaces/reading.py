@@ -23,6 +23,9 @@ __all__ = ['read_chain', 'variants_of']
 
 _MOST_CELLS = 1000
 
+_SAME_CELLS = ('a space whose cells are the same in all stages (NasBench201 and its kind) is for nni.nas.strategy.DARTS, ENAS or '
+               'RegularizedEvolution')
+
 
 def read_chain(space: ModelSpace, stem: Sequence[str], blocks: Sequence[Sequence[str]], values: Values) -> Chain:
     """The blocks, cells and layers of a model space.
@@ -96,8 +99,7 @@ def _handed_on(zones: list[list[nn.Module]], used: list[list[str]]) -> list[list
         if where != [first, first + 1] or any(label in operations[index] for index in where[1:]):
             raise SpaceError(f'label {label!r} is used {names}: blocks are trained independently, so a choice may belong to one '
                              'of them, or be the width that it hands on to the next. Give each its own label or one value in the '
-                             'search space, or cut the blocks elsewhere (space.blocks); a space whose cells are the same in all '
-                             'stages (NasBench201 and its kind) is for nni.nas.strategy.DARTS, ENAS or RegularizedEvolution')
+                             f'search space, or cut the blocks elsewhere (space.blocks); {_SAME_CELLS}')
         handed[first].append(label)
     return handed
 
@@ -125,10 +127,15 @@ def _cells(space: ModelSpace, name: str, modules: Sequence[str], values: Values,
                            for module in variant.layers)
             cells.append(Cell(name=_name(choice, variant), choice=choice, layers=layers,
                               supernet='_'.join(variant.supernet) or 'only'))
-        if len(cells) > _MOST_CELLS:
-            raise SpaceError(f'{name}: more than {_MOST_CELLS} combinations of depths and widths; restrict them by the search '
-                             'space, or cut the blocks elsewhere (space.blocks)')
+            if len(cells) > _MOST_CELLS:
+                raise _too_many(choice)
     return tuple(cells)
+
+
+def _too_many(labels: Iterable[str]) -> SpaceError:
+    return SpaceError(f'more than {_MOST_CELLS} combinations of depths and widths in one block ({", ".join(labels)}); restrict '
+                      'them by the search space, cut the blocks elsewhere (space.blocks), or take a teacher that has more stages '
+                      f'of that size; {_SAME_CELLS}')
 
 
 def _name(choice: Mapping[str, Any], variant: _Variant) -> str:
@@ -187,5 +194,7 @@ def _product(parts: Sequence[Sequence[_Variant]]) -> list[_Variant]:
 
 
 def _joined(left: Sequence[_Variant], right: Sequence[_Variant]) -> list[_Variant]:
+    if len(left) * len(right) > 100 * _MOST_CELLS:
+        raise _too_many({**left[0].choice, **right[0].choice})
     return [_Variant(choice, a.layers + b.layers, a.supernet + b.supernet)
             for a in left for b in right for choice in merged([a.choice], [b.choice])]

@@ -28,10 +28,13 @@ class Unit:
         Name of the module in the space.
     size
         (height, width) of its output; None where it gives no feature map.
+    pointwise
+        Whether it only normalises or activates what it is given, each channel on its own.
     """
 
     name: str
     size: tuple[int, int] | None
+    pointwise: bool = False
 
 
 def units_of(space: ModelSpace, image_shape: tuple[int, ...]) -> list[Unit]:
@@ -63,13 +66,21 @@ def units_of(space: ModelSpace, image_shape: tuple[int, ...]) -> list[Unit]:
     last = max((index for index, passage in enumerate(passages) if labels_of(passage.module)), default=-1)
     _check_all_choices(space, root, passages)
     kept = passages[:last + 1] + _maps(passages[last + 1:])
-    return [Unit(name=passage.name, size=(passage.shape[1], passage.shape[2]) if passage.is_map else None) for passage in kept]
+    return [Unit(name=passage.name, size=(passage.shape[1], passage.shape[2]) if passage.is_map else None,
+                 pointwise=_is_pointwise(passage)) for passage in kept]
 
 
 def _maps(passages: list[Passage]) -> list[Passage]:
     """The passages before the first that gives no feature map."""
     count = next((index for index, passage in enumerate(passages) if not passage.is_map), len(passages))
     return passages[:count]
+
+
+def _is_pointwise(passage: Passage) -> bool:
+    if not passage.is_map or not isinstance(passage.given, torch.Tensor) or passage.given.shape != passage.output.shape:
+        return False
+    weights = all(parameter.ndim <= 1 for parameter in passage.module.parameters())
+    return weights and not any(hasattr(part, 'kernel_size') for part in passage.module.modules())
 
 
 def is_container(module: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Callable, Iterator
 
 import nni
@@ -13,8 +13,8 @@ from nni.runtime.trial_command_channel import (TrialCommandChannel, get_default_
                                                set_default_trial_command_channel)
 from torch import nn
 
-from ..errors import TrainingError
-from ..lightning import make_trainer
+from ..errors import SettingsError, TrainingError
+from ..lightning import interruptible, make_trainer
 
 __all__ = ['evaluate', 'distillation_trainer']
 
@@ -22,7 +22,7 @@ __all__ = ['evaluate', 'distillation_trainer']
 _KEPT = ('accelerator', 'strategy', 'devices', 'num_nodes', 'precision', 'max_epochs', 'max_steps', 'min_epochs', 'min_steps',
          'max_time', 'limit_train_batches', 'overfit_batches', 'accumulate_grad_batches', 'gradient_clip_val',
          'gradient_clip_algorithm', 'deterministic', 'benchmark', 'use_distributed_sampler', 'plugins', 'sync_batchnorm',
-         'enable_progress_bar', 'detect_anomaly')
+         'enable_progress_bar', 'detect_anomaly', 'fast_dev_run')
 
 
 class _Catcher(TrialCommandChannel):
@@ -43,6 +43,7 @@ class _Catcher(TrialCommandChannel):
         else:
             with _channel(self._outer):
                 self._report(_number(value))
+            nni.trial.overwrite_intermediate_seq(sequence)  # where the report went to NNI, it has counted already
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def evaluate(evaluator: Evaluator, network: nn.Module, report: Callable[[float],
     """
     catcher = _Catcher(report)
     before = nni.trial._params
-    with _channel(catcher):
+    with _channel(catcher), interruptible(evaluator.trainer) if isinstance(evaluator, Lightning) else nullcontext():
         if before is None:  # outside an NNI trial; evaluators report only where there is a parameter
             nni.get_next_parameter()
         try:
@@ -112,6 +113,11 @@ def distillation_trainer(evaluator: Evaluator, epochs: int | None) -> pl.Trainer
     epochs
         How often to go over the images; None takes the evaluator's ``max_epochs`` (or ``max_steps``), and 20 where there is no
         trainer.
+
+    Raises
+    ------
+    SettingsError
+        If the distillation would never end.
     """
     if not isinstance(evaluator, Lightning):
         return make_trainer(epochs or 20)
@@ -119,4 +125,8 @@ def distillation_trainer(evaluator: Evaluator, epochs: int | None) -> pl.Trainer
     if epochs is not None:
         given = {key: value for key, value in given.items() if key not in ('max_steps', 'max_time', 'min_epochs', 'min_steps')}
         given['max_epochs'] = epochs
-    return make_trainer(**given)
+    trainer = make_trainer(**given)
+    if trainer.max_epochs == -1 and trainer.max_steps == -1 and 'max_time' not in given:
+        raise SettingsError('distill.epochs: the evaluator trains until a callback stops it (max_epochs=-1), and callbacks take '
+                            "no part in the distillation, which would never end; give DNA(distill={'epochs': ...})")
+    return trainer

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Iterable, Iterator, Mapping
 
 from nni.nas.evaluator.pytorch import Lightning
+from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from ..data import images_of
 from ..errors import DataError
@@ -31,14 +32,8 @@ class LoaderImages:
     """
 
     def __init__(self, parts: Parts):
-        found = _loaders_of(parts.evaluator)
-        self._train = parts.train_dataloaders if parts.train_dataloaders is not None else found[0]
-        self._val = parts.val_dataloaders if parts.val_dataloaders is not None else found[1]
-        for loader, name, purpose in ((self._train, 'train_dataloaders', 'to distil from'),
-                                      (self._val, 'val_dataloaders', 'to rate the paths on')):
-            if loader is None:
-                raise DataError(f'{name}: expected a loader of images {purpose}, and {type(parts.evaluator).__name__} has none; '
-                                f'give it to the evaluator, or to the strategy: DNA({name}=...)')
+        self._train = _loader(parts, 'train_dataloaders', 'to distil from')
+        self._val = _loader(parts, 'val_dataloaders', 'to rate the paths on')
 
     @cached_property
     def image_shape(self) -> tuple[int, int, int]:
@@ -46,12 +41,16 @@ class LoaderImages:
         shapes = []
         for loader, name in ((self._train, 'train_dataloaders'), (self._val, 'val_dataloaders')):
             try:
-                batch = next(iter(_flat(loader)))
+                batch = next(iter(loader))
             except StopIteration:
                 raise DataError(f'{name}: expected at least one batch, got none; check batch_size and drop_last') from None
             except Exception as error:  # whatever the user's dataset raises
                 raise DataError(f'{name}: reading the first batch failed: {type(error).__name__}: {error}') from error
-            channels, height, width = images_of(batch).shape[1:]
+            images = images_of(batch)
+            if not images.is_floating_point():
+                raise DataError(f'{name}: expected images of floating-point numbers, got {images.dtype}; convert them in the '
+                                'dataset, as torchvision.transforms.ToTensor does')
+            channels, height, width = images.shape[1:]
             shapes.append((channels, height, width))
         if shapes[0] != shapes[1]:
             raise DataError(f'val_dataloaders: expected images of shape {shapes[0]}, as those of train_dataloaders, got '
@@ -64,35 +63,53 @@ class LoaderImages:
 
     def calibration(self) -> Any:
         """The training batches, augmented as they are."""
-        return _flat(self._train)
+        return self._train
 
     def holdout(self) -> Any:
         """The validation batches."""
-        return _flat(self._val)
+        return self._val
 
 
-def _loaders_of(evaluator: Any) -> tuple[Any, Any]:
-    """The training and validation loaders of an evaluator; None where it has none."""
-    if not isinstance(evaluator, Lightning):
-        return None, None
-    if evaluator.datamodule is not None:
-        evaluator.datamodule.prepare_data()
-        evaluator.datamodule.setup('fit')
-        return evaluator.datamodule.train_dataloader(), evaluator.datamodule.val_dataloader()
-    return (evaluator.train_dataloaders or _own(evaluator.module, 'train_dataloader'),
-            evaluator.val_dataloaders or _own(evaluator.module, 'val_dataloader'))
+class _InTurn:
+    """The batches of several loaders, one loader after another."""
+
+    def __init__(self, loaders: Iterable[Any]):
+        self._loaders = list(loaders)
+
+    def __iter__(self) -> Iterator[Any]:
+        for loader in self._loaders:
+            yield from loader
+
+    def __len__(self) -> int:
+        return sum(len(loader) for loader in self._loaders)
 
 
-def _own(module: Any, name: str) -> Any:
-    """A loader that a LightningModule defines itself."""
-    try:
-        return getattr(module, name)()
-    except Exception:  # Lightning raises errors of its own kinds where a module defines none
+def _loader(parts: Parts, name: str, purpose: str) -> Any:
+    """The loader that was given to the strategy, or else that of the evaluator."""
+    found = getattr(parts, name)
+    if found is None and isinstance(parts.evaluator, Lightning):
+        found = _of_evaluator(parts.evaluator, name)
+    if found is None:
+        raise DataError(f'{name}: expected a loader of images {purpose}, and {type(parts.evaluator).__name__} has none; '
+                        f'give it to the evaluator, or to the strategy: DNA({name}=...)')
+    if isinstance(found, Mapping):
+        found = list(found.values())
+    return _InTurn(found) if isinstance(found, (list, tuple)) else found
+
+
+def _of_evaluator(evaluator: Any, name: str) -> Any:
+    """What Lightning would take for a training; None where there is nothing."""
+    if evaluator.datamodule is None and getattr(evaluator, name) is not None:
+        return getattr(evaluator, name)
+    hook = name.removesuffix('s')
+    source = next((part for part in (evaluator.datamodule, evaluator.module) if is_overridden(hook, part)), None)
+    if source is None:
         return None
-
-
-def _flat(loaders: Any) -> Any:
-    """The batches of one loader, or of a list of them."""
-    if isinstance(loaders, (list, tuple)):
-        return (batch for loader in loaders for batch in loader)
-    return loaders
+    try:
+        if source is evaluator.datamodule:
+            source.prepare_data()
+            source.setup('fit')
+        return getattr(source, hook)()
+    except Exception as error:  # whatever the user's code raises
+        raise DataError(f'{name}: {type(source).__name__}.{hook} failed: {type(error).__name__}: {error}; mend it, or give the '
+                        f'loader to the strategy: DNA({name}=...)') from error

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import json
 from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import PurePath
 from typing import Any, Mapping, Sequence
 
 import nni
+import torch
+from nni.mutable import Mutable
 from nni.nas.evaluator import Evaluator, FunctionalEvaluator
 from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SettingsError
+from ..imports import signature_of
 
 __all__ = ['Parts']
 
@@ -59,9 +63,9 @@ class Parts:
                              'evaluator': self.evaluator, 'train': self.train_dataloaders, 'val': self.val_dataloaders,
                              'hooks': list(self.mutation_hooks)})
         except Exception as error:  # NNI's serialiser raises errors of many kinds
-            raise SettingsError('evaluator: it cannot be sent to trials, since NNI cannot serialise it or one of its parts '
-                                f'({type(error).__name__}: {error}); wrap the classes of datasets, loaders and LightningModules '
-                                'in nni.trace and put them in a module, or use the sequential engine: '
+            raise SettingsError('the evaluator and the model space cannot be sent to trials, since NNI cannot serialise one of '
+                                f'their parts ({type(error).__name__}: {error}); put their classes in a module, and wrap those of '
+                                'datasets, loaders and LightningModules in nni.trace, or use the sequential engine: '
                                 "NasExperimentConfig('sequential', 'simplified', 'local')") from error
 
     @staticmethod
@@ -72,13 +76,26 @@ class Parts:
                      train_dataloaders=found['train'], val_dataloaders=found['val'], mutation_hooks=found['hooks'])
 
     def fresh(self) -> Parts:
-        """With an evaluator that has trained nothing yet: Lightning's module and trainer remember what they did."""
+        """With an evaluator that has trained nothing yet: Lightning's module, trainer and callbacks remember what they did.
+
+        Raises
+        ------
+        SettingsError
+            If they cannot be copied.
+        """
         if not isinstance(self.evaluator, Lightning):
             return self
         evaluator = copy.copy(self.evaluator)
-        evaluator.module = copy.deepcopy(self.evaluator.module)
-        trainer = self.evaluator.trainer
-        evaluator.trainer = trainer.trace_symbol(*trainer.trace_args, **trainer.trace_kwargs)
+        trainer = self.evaluator.trainer.trace_copy()
+        try:
+            evaluator.module = copy.deepcopy(self.evaluator.module)
+            if 'callbacks' in trainer.trace_kwargs:
+                trainer.trace_kwargs['callbacks'] = copy.deepcopy(trainer.trace_kwargs['callbacks'])
+        except Exception as error:  # locks, open files
+            raise SettingsError('evaluator: its module and callbacks must be copied, since each network needs some that have '
+                                f'trained nothing yet, which failed: {type(error).__name__}: {error}; make what they hold when '
+                                'training starts') from error
+        evaluator.trainer = trainer.get()
         return replace(self, evaluator=evaluator)
 
     def record(self) -> dict[str, Any]:
@@ -94,9 +111,10 @@ class Parts:
 
 def _named(symbol: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """All arguments of a constructor by name."""
-    # NNI wraps the constructors of its modules; the one that the user wrote, which takes self, is kept here.
-    bound = inspect.signature(getattr(symbol, '_init_wrapped')).bind(None, *args, **kwargs).arguments
-    return {name: _plain(value) for name, value in list(bound.items())[1:]}
+    bound = signature_of(symbol).bind(*args, **kwargs)
+    rest = next((name for name, parameter in bound.signature.parameters.items() if parameter.kind is parameter.VAR_KEYWORD), '')
+    arguments = dict(bound.arguments)
+    return {name: _plain(value) for name, value in {**arguments.pop(rest, {}), **arguments}.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -112,6 +130,10 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     if isinstance(value, type) or callable(value) and hasattr(value, '__qualname__'):
         return f'{value.__module__}:{value.__qualname__}'
+    if isinstance(value, Mutable):
+        return repr(value)
+    if isinstance(value, (PurePath, Enum, torch.dtype, torch.device)):
+        return str(value)
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):

@@ -63,10 +63,13 @@ def import_path(thing: Any, option: str) -> str:
     Raises
     ------
     SettingsError
-        If it is defined inside another one.
+        If it is defined inside another one, or is none.
     """
     name = getattr(thing, '__qualname__', '')
-    if not name or '<' in name or '.' in name:
+    if not name:
+        raise SettingsError(f'{option}: expected a class or function of a module, got an instance of {type(thing).__name__}; '
+                            'give the class or function that builds it')
+    if '<' in name or '.' in name:
         raise SettingsError(f'{option}: expected a class or function of a module, got {thing!r}; define it at the top of a '
                             'module')
     return f'{thing.__module__}:{name}'

@@ -70,6 +70,9 @@ class StrategySetup(Setup):
     def make_trainer(self) -> pl.Trainer:
         return distillation_trainer(self._parts.evaluator, self.settings.distill.epochs)
 
+    def check_recipe(self) -> None:
+        self.make_trainer()
+
     def train_teacher(self, network: nn.Module, report: Callable[[float], None]) -> float:
         """As the evaluator trains the student's networks."""
         return evaluate(self._parts.fresh().evaluator, network, report)

@@ -24,6 +24,7 @@ from ..compat import let_nas_experiments_resume
 from ..errors import CampaignError, NniDnaError, ResultError, SettingsError, WorkFolderError
 from ..manager import Manager
 from ..settings import read_mapping, to_plain
+from ..spaces.files import recalled
 from .parts import Parts
 from .settings import read_strategy_settings
 from .setup import StrategySetup
@@ -93,12 +94,11 @@ class DNA(Strategy):
         let_nas_experiments_resume()
         self._settings = read_strategy_settings({
             'teacher': teacher, 'search': {'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds}, 'work': work,
-            'blocks': blocks if blocks is None else list(blocks), 'distill': distill or {}, 'rate': rate or {}, 'seed': seed,
-            'retries': retries, 'threads': threads}, Path.cwd())
-        self._definition = read_mapping(Path(search_space), 'search_space: ') if isinstance(search_space, (str, Path)) \
-            else search_space or {}
+            'blocks': list(blocks) if isinstance(blocks, tuple) else blocks, 'distill': {} if distill is None else distill,
+            'rate': {} if rate is None else rate, 'seed': seed, 'retries': retries, 'threads': threads}, Path.cwd())
+        self._definition = _definition(search_space)
         self._loaders = {'train_dataloaders': train_dataloaders, 'val_dataloaders': val_dataloaders}
-        self._hooks = list(mutation_hooks)
+        self._hooks = _hooks(mutation_hooks)
         self._campaign: Campaign | None = None
         self._parts: Parts | str | None = None
         self._assigner: TrialAssigner | None = None
@@ -127,15 +127,22 @@ class DNA(Strategy):
                                 f'{", ".join(parts.evaluator.simplify())}; DNA searches the model space only')
         self._parts = self._sendable(parts, engine)
         setup = StrategySetup(self._settings, self._definition, parts.fresh())
+        check_trial_limit(setup, _trial_limit(engine))
         self._campaign = Campaign(setup, _code_folder())
         print(describe(setup), flush=True)
         if isinstance(engine, TrainingServiceExecutionEngine):
-            check_trial_limit(setup, engine.nodejs_binding.config.max_trial_number)
             self._assigner = TrialAssigner(Manager(engine.nodejs_binding.tuner_command_channel), self._campaign.work.root,
                                            assignment)
         return model_space
 
+    def _cleanup(self) -> None:
+        self.campaign.close()
+
     def _sendable(self, parts: Parts, engine: ExecutionEngine) -> Parts | str:
+        teacher = self._settings.teacher.name
+        if teacher.startswith('__main__:') and not isinstance(engine, SequentialExecutionEngine):
+            raise SettingsError(f'teacher: {teacher.partition(":")[2]} is defined in the script itself, which trials cannot '
+                                'import; move it to a module beside the script')
         try:
             return parts.dump()
         except SettingsError as error:
@@ -155,7 +162,7 @@ class DNA(Strategy):
                 if self._failure is not None:
                     raise self._failure
                 task = self.campaign.next_task()
-                if task is not None and self.engine.idle_worker_available():
+                if task is not None and self.engine.idle_worker_available() and self.engine.budget_available():
                     self._submit(task)
                 elif task is not None and not self._running and not self.engine.budget_available():
                     raise CampaignError(f'the experiment ended before {task.id} could be started; what is finished is kept, '
@@ -255,8 +262,8 @@ class DNA(Strategy):
 
     def _complete(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
         """A sample of NNI's, which has a value for labels without effect too: the first."""
-        return {label: architecture.get(label, mutable.values[0])
-                for label, mutable in self.model_space.simplify().items()}
+        values = {label: mutable.values for label, mutable in self.model_space.simplify().items()}
+        return {**{label: listed[0] for label, listed in values.items()}, **recalled(architecture, values)}
 
     def state_dict(self) -> dict:
         """Where the campaign is kept: everything else is there."""
@@ -273,6 +280,27 @@ class DNA(Strategy):
         if state_dict.get('work') != str(self._settings.work):
             raise WorkFolderError(f'work: the experiment to go on with is in {state_dict.get("work")}, got '
                                   f'{self._settings.work}; give DNA(work={state_dict.get("work")!r})')
+
+
+def _definition(search_space: Any) -> Mapping[str, Any]:
+    if isinstance(search_space, (str, Path)):
+        return read_mapping(Path(search_space), 'search_space: ')
+    if search_space is not None and not isinstance(search_space, Mapping):
+        raise SettingsError(f'search_space: expected a mapping of labels to their values, or its file, got {search_space!r}')
+    return search_space or {}
+
+
+def _hooks(given: Any) -> list[MutationHook]:
+    if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
+        raise SettingsError(f'mutation_hooks: expected a list of functions, got {given!r}')
+    return list(given)
+
+
+def _trial_limit(engine: ExecutionEngine) -> int | None:
+    """How many trials the user lets the experiment have."""
+    if isinstance(engine, TrainingServiceExecutionEngine):
+        return engine.nodejs_binding.config.max_trial_number
+    return getattr(engine, 'max_model_count', None)
 
 
 def _traced(model_space: ExecutableModelSpace) -> tuple[type, Sequence[Any], Mapping[str, Any]]:

@@ -15,7 +15,6 @@ from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import TeacherError
 from ..spaces.chain import Chain
-from ..spaces.freezing import freeze
 from .mutator import DNAMutator
 from .supernet import BlockSupernet
 
@@ -76,7 +75,7 @@ def block_supernet(mutator: DNAMutator, space: ModelSpace, chain: Chain, block: 
         Shapes of the teacher's feature maps.
     """
     if block == 0:
-        stem = [freeze(copy.deepcopy(space.get_submodule(part)), dict(chain.fixed)) for part in chain.stem]
+        stem = [copy.deepcopy(space.get_submodule(part)) for part in chain.stem]  # it has no labels
         entry: nn.Module = stem[0] if len(stem) == 1 else nn.Sequential(*stem)
     else:
         width = inputs[block][-1][0]

@@ -7,11 +7,12 @@ from typing import Any, Mapping, Sequence
 
 from torch import nn
 from nni.nas.nn.pytorch import ModelSpace, ParametrizedModule
-from nni.nas.oneshot.pytorch.strategy import MutationHook, RandomOneShot
+from nni.nas.oneshot.pytorch.strategy import MutationHook
 
 from ..errors import SpaceError
 from ..spaces.chain import Cell, Chain
 from ..spaces.labels import labels_of
+from .supermodules import PathOneShot, check_supermodules
 from .supernet import BlockSupernet, CellPlan
 
 __all__ = ['DNAMutator']
@@ -83,7 +84,7 @@ class DNAMutator:
         Raises
         ------
         SpaceError
-            If NNI cannot turn a module of the space into a supermodule.
+            If NNI cannot turn a module of the space into a supermodule that computes the same.
         """
         own = chain.blocks[block]
         cells = [cell for cell in own.cells if cell.supernet == name]
@@ -93,10 +94,11 @@ class DNAMutator:
             holder.extra_oneshot_hooks = space.extra_oneshot_hooks
         _make_plain(holder, {**own.incoming, **_single(cells)})
         try:
-            RandomOneShot(mutation_hooks=self.mutation_hooks).mutate_model(holder)
+            PathOneShot(mutation_hooks=self.mutation_hooks).mutate_model(holder)
         except TypeError as error:
             raise SpaceError(f'{own.name}: {error} Give a hook that makes it one: mutation_hooks of DNA or DNAMutator, or '
                              'extra_oneshot_hooks of the model space') from error
+        check_supermodules(holder)
         plans = [CellPlan(layers=[layer.name for layer in cell.layers], exit=exit_of[index] if exit_of else 0,
                           options=[[{**own.incoming, **cell.choice, **option} for option in layer.options]
                                    for layer in cell.layers])

@@ -8,7 +8,6 @@ from nni.nas.profiler.pytorch.flops import FlopsProfiler, NumParamsProfiler
 
 import toys
 from nni_dna.cost import Cost, count
-from nni_dna.spaces import read_chain
 from nni_dna.spaces.freezing import freeze
 
 
@@ -57,8 +56,8 @@ def test_every_architecture_of_the_toy_space_costs_what_nnis_profiler_says():
     image = torch.zeros(1, 3, 16, 16)
     flops = FlopsProfiler(space, image, count_bias=False, count_normalization=False, count_activation=False)
     params = NumParamsProfiler(space, image)
-    chain = read_chain(space)
-    rest = {label: values[0] for label, values in chain.label_values().items()}  # NNI wants unused labels too
+    chain = toys.read_chain()
+    rest = {label: mutable.values[0] for label, mutable in space.simplify().items()}  # NNI wants unused labels too
     with torch.device('meta'):
         on_meta = toys.Space()
         for paths in [(first, second) for first in range(6) for second in range(4)]:

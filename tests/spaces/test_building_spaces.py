@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
+from nni.nas.nn.pytorch import ModelSpace
 
 import toys
 from nni_dna.errors import SettingsError, SpaceError
-from nni_dna.spaces import SPACES, DNASpace, build_space, read_chain
+from nni_dna.spaces import SPACES, build_space
 
 user_space = '''
 import toys
@@ -42,8 +44,9 @@ def user_module(tmp_path, monkeypatch):
 def test_a_space_by_name_is_built_for_the_number_of_classes(name):
     with torch.device('meta'):
         space = build_space(name, {}, num_classes=17)
-    assert isinstance(space, DNASpace)
-    assert space.classifier.out_features == 17
+    assert isinstance(space, ModelSpace)
+    last = [module for module in space.modules() if isinstance(module, nn.Linear)][-1]
+    assert last.out_features == 17
 
 
 def test_arguments_reach_the_constructor_and_win_over_the_task():
@@ -66,12 +69,13 @@ def test_a_function_that_makes_a_space_does_too(user_module):
 def test_a_space_that_takes_no_number_of_classes_is_not_given_one(user_module):
     space = build_space(f'{user_module}.Untold', {}, num_classes=9)
     assert space.classifier.out_features == 7
-    assert read_chain(space).architectures == 24
+    assert toys.read_chain(space).architectures == 24
 
 
 @pytest.mark.parametrize('name, error, message', [
     ('digit', SpaceError,
-     "space.name: expected one of dna, digits or an import path, got 'digit'; nearest known: digits"),
+     'space.name: expected one of dna, digits, proxylessnas, mobilenetv3, shufflenet or an import path, '
+     "got 'digit'; nearest known: digits"),
     ('toys.Spaze', SettingsError, "space.name: module 'toys' has no 'Spaze'"),
     ('no_such_module_at_all.Space', SettingsError, "space.name: cannot import module 'no_such_module_at_all'"),
     ('toys.', SettingsError, 'space.name: expected an import path'),

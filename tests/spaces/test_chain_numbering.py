@@ -1,5 +1,6 @@
 """Paths and their numbers: plain data, compared with itertools and NumPy's mixed radix."""
 
+import dataclasses
 import itertools
 import math
 
@@ -18,10 +19,10 @@ def make_cell(name, radix, choice=None):
 @pytest.fixture
 def chain():
     """Two blocks: cells of 2 * 3 and 4 paths, then one cell of 3 * 1 * 2 paths with a fixed layer in the middle."""
-    return Chain(stem='', blocks=(
-        Block(name='block1', module='blocks.0', cells=(make_cell('x', (2, 3), {'cell': 'x'}),
-                                                       make_cell('y', (4,), {'cell': 'y'}))),
-        Block(name='block2', module='blocks.1', cells=(make_cell('z', (3, 1, 2)),)),
+    return Chain(fixed={'one': 1}, blocks=(
+        Block(name='block1', modules=('blocks.0',), cells=(make_cell('x', (2, 3), {'cell': 'x'}),
+                                                           make_cell('y', (4,), {'cell': 'y'}))),
+        Block(name='block2', modules=('blocks.1',), cells=(make_cell('z', (3, 1, 2)),)),
     ))
 
 
@@ -92,12 +93,50 @@ def test_cells_are_listed_with_their_place(chain):
         (0, 0, 'block1', 'x'), (0, 1, 'block1', 'y'), (1, 0, 'block2', 'z')]
 
 
-def test_the_values_of_every_label_are_those_that_some_architecture_takes(chain):
-    values = chain.label_values()
-    taken = {}
-    for paths in itertools.product(*(range(block.paths) for block in chain.blocks)):
-        for label, value in chain.architecture(paths).items():
-            taken.setdefault(label, set()).add(value)
-    assert {label: set(listed) for label, listed in values.items()} == taken
-    assert all(len(listed) == len(set(listed)) for listed in values.values())
-    assert list(values) == ['cell', 'x/0', 'x/1', 'y/0', 'z/0', 'z/2']
+def test_an_architecture_has_the_labels_that_have_one_value_outside_the_blocks(chain):
+    assert chain.architecture((6, 5)) == {'one': 1, 'cell': 'y', 'y/0': 'o0', 'z/0': 'o2', 'z/2': 'o1'}
+
+
+@pytest.mark.parametrize('subset', [(0,), (23,), (0, 7, 8, 23), tuple(range(24))])
+def test_the_paths_of_a_subset_are_those_of_the_whole_cell_in_their_order(subset):
+    whole = make_cell('c', (2, 3, 4))
+    part = dataclasses.replace(whole, subset=subset)
+    assert (part.paths, part.all_paths) == (len(subset), 24)
+    assert [part.digits(path) for path in range(part.paths)] == [whole.digits(path) for path in subset]
+    assert [part.architecture(path) for path in range(part.paths)] == [whole.architecture(path) for path in subset]
+    with pytest.raises(IndexError, match=f'from 0 to {len(subset) - 1}'):
+        part.digits(len(subset))
+
+
+def test_a_block_counts_the_paths_to_rate_and_all_of_them():
+    x, y = make_cell('x', (2, 3)), make_cell('y', (5, 5))
+    block = Block(name='block1', modules=('a',), cells=(x, dataclasses.replace(y, subset=(3, 20))))
+    chain = Chain(blocks=(block, block))
+    assert (block.paths, block.all_paths) == (8, 31)
+    assert (chain.architectures, chain.all_architectures) == (64, 961)
+    assert [block.locate(path) for path in (5, 6, 7)] == [(0, 5), (1, 0), (1, 1)]
+
+
+def test_cells_of_one_supernet_are_listed_under_one_name_in_the_order_of_the_cells():
+    cells = tuple(dataclasses.replace(make_cell(name, (2,)), supernet=supernet)
+                  for name, supernet in (('p', 'wide'), ('q', 'narrow'), ('r', 'wide')))
+    chain = Chain(blocks=(Block(name='block1', modules=('a',), cells=cells),
+                          Block(name='block2', modules=('b',), cells=(make_cell('s', (2,)),))))
+    assert chain.blocks[0].supernets == ('wide', 'narrow')
+    assert [(b, s, block.name, name) for b, s, block, name in chain.supernets()] == [
+        (0, 0, 'block1', 'wide'), (0, 1, 'block1', 'narrow'), (1, 0, 'block2', 'only')]
+
+
+def test_what_a_block_hands_on_are_the_different_choices_of_those_labels_alone():
+    choices = [{'d': 1, 'w': 8}, {'d': 1, 'w': 4}, {'d': 2, 'w': 8}, {'d': 2, 'w': 4}]
+    cells = tuple(make_cell(str(index), (2,), choice) for index, choice in enumerate(choices))
+    block = Block(name='block1', modules=('a',), cells=cells, handed_on=('w',))
+    assert block.borders == ({'w': 8}, {'w': 4})
+    assert block.cell_borders == (0, 1, 0, 1)
+    alone = dataclasses.replace(block, handed_on=())
+    assert alone.borders == ({},) and alone.cell_borders == (0, 0, 0, 0)
+
+
+def test_the_layers_of_a_block_are_those_of_its_deepest_cell():
+    cells = (make_cell('x', (2, 3)), make_cell('y', (2, 1, 3)), make_cell('z', (4,)))
+    assert Block(name='block1', modules=('a',), cells=cells).layers == 3

@@ -5,8 +5,9 @@ import itertools
 import pytest
 import torch
 
+from made import on_meta, read
 from nni_dna.errors import SpaceError
-from nni_dna.spaces import DNASpace, build_space, read_chain
+from nni_dna.spaces import DNASpace, build_space
 from nni_dna.spaces.freezing import freeze
 
 OPERATIONS = [f'k{kernel}e{expansion}' for kernel, expansion in itertools.product((3, 5, 7), (3, 6))]
@@ -14,21 +15,35 @@ OPERATIONS = [f'k{kernel}e{expansion}' for kernel, expansion in itertools.produc
 
 @pytest.fixture(scope='module')
 def paper():
-    with torch.device('meta'):
-        return build_space('dna', {}, num_classes=1000)
+    return on_meta(lambda: build_space('dna', {}, num_classes=1000))
 
 
-def test_the_paper_space_has_the_paths_and_architectures_of_the_papers_table(paper):
-    chain = read_chain(paper)
+@pytest.fixture(scope='module')
+def paper_chain(paper):
+    return read(paper, 64)
+
+
+def digits():
+    return build_space('digits', {}, num_classes=10)
+
+
+def test_the_paper_space_has_the_paths_and_architectures_of_the_papers_table(paper_chain):
+    chain = paper_chain
     assert [block.paths for block in chain.blocks] == [288, 1548, 1548, 2808, 16848, 6]
     assert chain.architectures == 195898498887057408
     assert [[cell.name for cell in block.cells] for block in chain.blocks] == [
         ['2x24', '3x24', '2x32'], ['2x40', '3x40', '4x40'], ['2x80', '3x80', '4x80'], ['3x112', '4x112', '4x96'],
         ['4x192', '5x192', '5x160'], ['only']]
+    assert [block.supernets for block in chain.blocks] == [tuple(cell.name for cell in block.cells) for block in chain.blocks]
 
 
-def test_every_layer_of_the_paper_space_chooses_among_three_kernels_and_two_expansions(paper):
-    for _, _, block, cell in read_chain(paper).cells():
+def test_the_paper_space_says_itself_where_its_blocks_end(paper_chain):
+    assert [block.modules[-1].split('.')[1] for block in paper_chain.blocks] == list('012345')
+    assert [name.split('.')[0] for name in paper_chain.stem] == ['stem'] * len(paper_chain.stem)
+
+
+def test_every_layer_of_the_paper_space_chooses_among_three_kernels_and_two_expansions(paper_chain):
+    for _, _, block, cell in paper_chain.cells():
         for number, layer in enumerate(cell.layers, start=1):
             assert len(layer.options) == 6
             label = f'{block.name}/{cell.name if cell.choice else "1x320"}/layer{number}'
@@ -36,14 +51,12 @@ def test_every_layer_of_the_paper_space_chooses_among_three_kernels_and_two_expa
 
 
 def test_the_digits_space_has_438048_architectures():
-    with torch.device('meta'):
-        assert read_chain(build_space('digits', {}, num_classes=10)).architectures == 438048 == 72 * 78 * 78
+    assert read(on_meta(digits), 32).architectures == 438048 == 72 * 78 * 78
 
 
-def test_a_frozen_architecture_of_the_paper_space_maps_images_to_classes(paper):
-    chain = read_chain(paper)
+def test_a_frozen_architecture_of_the_paper_space_maps_images_to_classes(paper, paper_chain):
     with torch.device('meta'):
-        network = freeze(paper, chain.architecture((100, 1000, 3, 2000, 10000, 5)))
+        network = freeze(paper, paper_chain.architecture((100, 1000, 3, 2000, 10000, 5)))
         maps = []
         network.blocks.register_forward_hook(lambda module, inputs, output: maps.append((inputs[0], output)))
         assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 1000)
@@ -52,9 +65,8 @@ def test_a_frozen_architecture_of_the_paper_space_maps_images_to_classes(paper):
 
 
 def test_a_frozen_architecture_of_the_digits_space_learns_from_its_gradients():
-    space = build_space('digits', {}, num_classes=10)
-    chain = read_chain(space)
-    network = freeze(space, chain.architecture((40, 70, 30)))
+    chain = read(on_meta(digits), 32)
+    network = freeze(digits(), chain.architecture((40, 70, 30)))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     loss = network(images).square().sum()
     loss.backward()
@@ -65,8 +77,9 @@ def test_a_frozen_architecture_of_the_digits_space_learns_from_its_gradients():
 @pytest.mark.parametrize('number, kernel, expansion', [
     (0, 3, 3), (1, 3, 6), (2, 5, 3), (3, 5, 6), (4, 7, 3), (5, 7, 6)])
 def test_an_operation_is_the_inverted_residual_that_its_name_says(number, kernel, expansion):
-    space = DNASpace(blocks=[{'stride': 2, 'cells': ['2x24']}], first_width=0, stem_width=16)
-    network = freeze(space, read_chain(space).architecture((number * 7,)))  # the same operation in both layers
+    def make():
+        return DNASpace(blocks=[{'stride': 2, 'cells': ['2x24']}], first_width=0, stem_width=16)
+    network = freeze(make(), read(on_meta(make)).architecture((number * 7,)))  # the same operation in both layers
     first, second = network.blocks[0]
     for layer, width, stride in ((first, 16, 2), (second, 24, 1)):
         convolutions = [module for module in layer.modules() if isinstance(module, torch.nn.Conv2d)]
@@ -82,15 +95,17 @@ def test_an_operation_is_the_inverted_residual_that_its_name_says(number, kernel
 
 
 def test_a_block_of_several_widths_sets_the_input_of_the_next():
-    space = DNASpace(blocks=[{'stride': 1, 'cells': ['1x8', '1x16']}, {'stride': 1, 'cells': ['1x8', '2x16']}],
-                     stem_width=8, first_width=0, head_width=12, num_classes=3, in_channels=1, stem_stride=1)
-    chain = read_chain(space)
+    def make():
+        return DNASpace(blocks=[{'stride': 1, 'cells': ['1x8', '1x16']}, {'stride': 1, 'cells': ['1x8', '2x16']}],
+                        stem_width=8, first_width=0, head_width=12, num_classes=3, stem_stride=1)
+    space, chain = make(), read(on_meta(make), 8)
+    assert chain.blocks[0].borders == ({'block1/cell': '1x8'}, {'block1/cell': '1x16'})
     for first, second in itertools.product(range(2), range(2)):
         paths = (6 * first, 6 * second)
         network = freeze(space, chain.architecture(paths))
         assert network.blocks[1][0].project[0].out_channels == (8, 16)[second]
         assert network.blocks[1][0].depthwise[0].in_channels == (8, 16)[first] * 3
-        assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+        assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
 
 
 @pytest.mark.parametrize('block, message', [

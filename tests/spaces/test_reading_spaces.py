@@ -1,182 +1,435 @@
-"""From a ModelSpace to its chain, and what is refused."""
+"""From a ModelSpace to its blocks, cells, layers and paths, and what is refused."""
+
+import itertools
 
 import nni
 import pytest
 import torch
 from torch import nn
 from nni.mutable import MutableExpression
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d, MutableDropout, MutableLinear
+from nni.nas.nn.pytorch import LayerChoice, MutableConv2d, MutableDropout, MutableLinear, Repeat
 
 import toys
+from made import all_paths, choice, conv, layer_options, listed, made, norm_conv, read, seq, width
 from nni_dna.errors import SpaceError
-from nni_dna.spaces import Chain, read_chain
+from nni_dna.spaces import Chain, chain_of
 
 
-def conv(kernel, channels=3):
-    return MutableConv2d(channels, channels, kernel, padding=kernel // 2)
+def both(label):
+    return [{label: 'k1'}, {label: 'k3'}]
 
 
-def choice(label, channels=3):
-    return LayerChoice({'k1': conv(1, channels), 'k3': conv(3, channels)}, label=label)
+def only_cell(parts, **options):
+    """The one cell of a space of one block."""
+    chain = read(made(parts), **options)
+    assert len(chain.blocks) == len(chain.blocks[0].cells) == 1
+    return chain.blocks[0].cells[0]
 
 
-class Made(ModelSpace):
-    """A model space around given blocks, stem and head."""
-
-    def __init__(self, blocks, stem=None, head=None):
-        super().__init__()
-        if stem is not None:
-            self.stem = stem()
-        self.blocks = blocks()
-        if head is not None:
-            self.head = head()
-
-    def forward(self, x):
-        return self.blocks(self.stem(x) if hasattr(self, 'stem') else x)
+def cells_of(block):
+    return [(cell.name, dict(cell.choice), layer_options(cell)) for cell in block.cells]
 
 
-def read(blocks, **parts):
-    return read_chain(Made(blocks, **parts))
-
-
-def seq(*modules):
-    return nn.Sequential(*modules)
+def samples(chain):
+    return [chain.architecture(paths) for paths in all_paths(chain)]
 
 
 def test_the_toy_space_is_read_block_by_block_cell_by_cell_layer_by_layer():
-    chain = read_chain(toys.Space())
+    chain = toys.read_chain()
     assert isinstance(chain, Chain)
-    assert [(block.name, block.module) for block in chain.blocks] == [('block1', 'blocks.0'), ('block2', 'blocks.1')]
-    assert [[(cell.name, dict(cell.choice)) for cell in block.cells] for block in chain.blocks] == [
-        [('shallow', {'cell': 'shallow'}), ('deep', {'cell': 'deep'})], [('only', {})]]
-    options = [[[dict(option) for option in layer.options] for layer in cell.layers]
-               for block in chain.blocks for cell in block.cells]
-
-    def both(label):
-        return [{label: 'k1'}, {label: 'k3'}]
-
-    assert options == [[both('a1')], [both('b1'), both('b2')], [both('c1'), both('c2')]]
-    assert chain.stem == ''
+    assert [(block.name, block.modules) for block in chain.blocks] == [
+        ('block1', ('blocks.0',)), ('block2', ('blocks.1.0', 'blocks.1.1'))]
+    assert [cells_of(block) for block in chain.blocks] == [
+        [('shallow', {'cell': 'shallow'}, [both('a1')]), ('deep', {'cell': 'deep'}, [both('b1'), both('b2')])],
+        [('only', {}, [both('c1'), both('c2')])]]
+    assert [block.supernets for block in chain.blocks] == [('shallow', 'deep'), ('only',)]
+    assert (chain.blocks[0].handed_on, chain.blocks[1].handed_on) == (('cell',), ())
+    assert dict(chain.blocks[1].incoming) == {'cell': 'deep'}
+    assert chain.stem == ()
     assert chain.architectures == (2 + 4) * 4
 
 
 def test_every_architecture_of_the_toy_space_freezes_and_runs():
     space = toys.Space()
-    chain = read_chain(space)
+    chain = toys.read_chain()
     for first in range(6):
         network = space.freeze(chain.architecture((first, 3)))
         assert network(torch.zeros(2, 3, 16, 16)).shape == (2, 4)
 
 
-def test_a_stem_is_named_where_the_space_has_one():
-    assert read(lambda: seq(seq(choice('a'))), stem=lambda: conv(1)).stem == 'stem'
-    assert read(lambda: seq(seq(choice('a')))).stem == ''
+def test_what_runs_before_the_first_label_is_the_stem():
+    assert read(made(lambda: {'a': choice('a')})).stem == ()
+    assert read(made(lambda: {'stem': conv(), 'relu': nn.ReLU(), 'a': choice('a')})).stem == ('stem', 'relu')
 
 
-def test_a_module_list_of_blocks_is_a_chain_too():
-    chain = read(lambda: nn.ModuleList([seq(choice('a')), seq(choice('b'), conv(1))]))
-    assert [len(block.cells[0].layers) for block in chain.blocks] == [1, 2]
+def test_a_layer_with_a_single_value_belongs_to_the_first_block_and_its_value_to_every_architecture():
+    chain = read(made(lambda: {'a': conv(nni.choice('k', [3])), 'b': choice('b', stride=2)}), 16)
+    assert chain.stem == ()
+    assert samples(chain) == [{'k': 3, 'b': 'k1'}, {'k': 3, 'b': 'k3'}]
+
+
+def test_a_single_value_outside_the_blocks_belongs_to_every_architecture():
+    chain = read(made(lambda: {'a': choice('a'), 'flat': nn.Flatten(),
+                               'fc': MutableLinear(48, 2, nni.choice('bias', [True]))}), 4)
+    assert dict(chain.fixed) == {'bias': True}
+    assert samples(chain) == [{'bias': True, **option} for option in both('a')]
+
+
+def test_a_module_list_is_a_chain_too():
+    def run(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+    space = made(lambda: {'layers': nn.ModuleList([choice('a'), conv(stride=2), choice('b'), conv()])}, run)
+    assert [block.modules for block in read(space).blocks] == [('layers.0',), ('layers.1', 'layers.2')]
 
 
 def test_a_layer_without_a_choice_has_one_option():
-    cell = read(lambda: seq(seq(conv(1), choice('a'), nn.ReLU()))).blocks[0].cells[0]
-    assert cell.radix == (1, 2, 1)
-    assert cell.architecture(1) == {'a': 'k3'}
+    cell = only_cell(lambda: {'k': conv(nni.choice('one', [1])), 'a': choice('a'), 'b': nn.ReLU(), 'c': choice('c')})
+    assert cell.radix == (1, 2, 1, 2)
+    assert cell.architecture(1) == {'one': 1, 'a': 'k1', 'c': 'k3'}
 
 
 def test_a_layer_of_two_choices_offers_their_product():
-    layer = read(lambda: seq(seq(seq(choice('a'), choice('b'))))).blocks[0].cells[0].layers[0]
-    assert [dict(option) for option in layer.options] == [
-        {'a': 'k1', 'b': 'k1'}, {'a': 'k1', 'b': 'k3'}, {'a': 'k3', 'b': 'k1'}, {'a': 'k3', 'b': 'k3'}]
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = seq(choice('a'), choice('b'))
+
+        def forward(self, x):
+            return x + self.inner(x)
+    cell = only_cell(lambda: {'pair': Pair()})
+    assert layer_options(cell) == [[{**a, **b} for a in both('a') for b in both('b')]]
+
+
+def test_choices_one_after_another_are_layers_of_their_own():
+    cell = only_cell(lambda: {'a': seq(seq(choice('a'), choice('b')), conv(), choice('c'))})
+    assert layer_options(cell) == [both('a'), both('b'), [{}], both('c')]
+    assert [layer.name for layer in cell.layers] == ['a.0.0', 'a.0.1', 'a.1', 'a.2']
 
 
 def test_a_choice_that_is_an_argument_of_a_layer_gives_its_options():
-    layer = read(lambda: seq(seq(MutableConv2d(3, 3, nni.choice('k', [1, 3, 5]))))).blocks[0].cells[0].layers[0]
-    assert [dict(option) for option in layer.options] == [{'k': 1}, {'k': 3}, {'k': 5}]
+    assert layer_options(only_cell(lambda: {'a': conv(nni.choice('k', [1, 3, 5]))})) == [[{'k': 1}, {'k': 3}, {'k': 5}]]
 
 
 def test_candidates_given_as_a_list_are_numbered():
-    layer = read(lambda: seq(seq(LayerChoice([conv(1), conv(3)], label='a')))).blocks[0].cells[0].layers[0]
-    assert [dict(option) for option in layer.options] == [{'a': 0}, {'a': 1}]
+    assert layer_options(only_cell(lambda: {'a': LayerChoice([conv(1), conv(3)], label='a')})) == [[{'a': 0}, {'a': 1}]]
 
 
-def test_a_module_that_runs_twice_in_a_cell_is_two_layers():
-    def blocks():
+def test_a_fixed_module_that_runs_twice_in_a_block_is_two_layers():
+    def parts():
         relu = nn.ReLU()
-        return seq(seq(conv(1), relu, choice('a'), relu))
-    cell = read(blocks).blocks[0].cells[0]
-    assert [layer.name for layer in cell.layers] == ['0', '1', '2', '3']
+        return {'body': seq(choice('a'), relu, choice('b'), relu, choice('c'))}
+    cell = only_cell(parts)
+    assert layer_options(cell) == [both('a'), [{}], both('b'), [{}], both('c')]
+    assert cell.layers[1] == cell.layers[3]
 
 
-class Residual(nn.Sequential):
-    """Not a plain chain of its children."""
+# Operations among which a layer chooses, nested
 
-    def forward(self, x):
-        return x + super().forward(x)
-
-
-@pytest.mark.parametrize('blocks', [
-    lambda: seq(Residual(choice('a'))),
-    lambda: seq(LayerChoice({'x': Residual(choice('a')), 'y': seq(choice('b'))}, label='cell')),
-], ids=['block', 'cell'])
-def test_a_sequential_with_a_forward_of_its_own_is_refused(blocks):
-    with pytest.raises(SpaceError, match='block1.*Sequential'):
-        read(blocks)
+def test_a_choice_within_a_candidate_adds_options_to_that_candidate_alone():
+    layer = LayerChoice
+    cell = only_cell(lambda: {'a': layer({'x': conv(), 'y': layer({'k1': conv(1), 'k3': conv(3)}, label='b')}, label='a')})
+    assert layer_options(cell) == [[{'a': 'x'}, {'a': 'y', 'b': 'k1'}, {'a': 'y', 'b': 'k3'}]]
 
 
-class NoBlocks(ModelSpace):
-    def __init__(self):
-        super().__init__()
-        self.layers = seq(choice('a'))
+def test_a_residual_of_the_users_own_around_a_choice_is_a_layer_of_its_options():
+    class Residual(nn.Module):
+        def __init__(self, label):
+            super().__init__()
+            self.inner = choice(label)
+
+        def forward(self, x):
+            return x + self.inner(x)
+    chain = read(made(lambda: {'down': choice('d', stride=2), 'a': Residual('a'), 'b': Residual('b')}))
+    assert layer_options(chain.blocks[0].cells[0]) == [both('d'), both('a'), both('b')]
 
 
-class NumberedBlocks(ModelSpace):
-    def __init__(self):
-        super().__init__()
-        self.blocks = 3
+def test_a_choice_among_chains_gives_a_cell_and_a_supernet_each():
+    def parts():
+        return {'a': LayerChoice({'x': seq(choice('x1'), choice('x2')), 'y': seq(choice('y1')), 'z': conv()}, label='cell')}
+    block = read(made(parts)).blocks[0]
+    assert cells_of(block) == [('x', {'cell': 'x'}, [both('x1'), both('x2')]), ('y', {'cell': 'y'}, [both('y1')]),
+                               ('z', {'cell': 'z'}, [[{}]])]
+    assert block.supernets == ('x', 'y', 'z')
 
 
-@pytest.mark.parametrize('space', [NoBlocks, NumberedBlocks, lambda: Made(nn.Sequential), lambda: Made(nn.ModuleList),
-                                   lambda: Made(lambda: nn.ModuleDict({'a': seq(choice('a'))}))],
-                         ids=['missing', 'a number', 'empty Sequential', 'empty ModuleList', 'ModuleDict'])
-def test_a_space_without_a_chain_of_blocks_is_refused(space):
-    with pytest.raises(SpaceError, match="expected an attribute 'blocks'"):
-        read_chain(space())
+def test_cells_may_use_one_label_since_only_one_of_them_runs():
+    block = read(made(lambda: {'a': LayerChoice({'x': seq(choice('a')), 'y': seq(choice('a'), conv())}, label='cell')})).blocks[0]
+    assert cells_of(block) == [('x', {'cell': 'x'}, [both('a')]), ('y', {'cell': 'y'}, [both('a'), [{}]])]
 
 
-def width(label, widths):
-    return MutableExpression(widths.__getitem__, 'width({})', [nni.choice(label, list(widths))])
+def test_a_choice_among_sequentials_without_choices_is_one_of_operations():
+    cell = only_cell(lambda: {'a': LayerChoice({'x': seq(conv(1), nn.ReLU()), 'y': seq(conv(3), nn.ReLU())}, label='a')})
+    assert layer_options(cell) == [[{'a': 'x'}, {'a': 'y'}]]
 
 
-def two_cells(label, names='xy'):
-    return LayerChoice({name: seq(choice(f'{label}_{name}')) for name in names}, label=label)
+# Depths
+
+def test_a_repeat_gives_a_cell_for_each_depth_on_one_supernet():
+    block = read(made(lambda: {'a': Repeat(lambda index: choice(f'a{index}'), (1, 3), label='d')})).blocks[0]
+    assert cells_of(block) == [(f'd={depth}', {'d': depth}, [both(f'a{index}') for index in range(depth)])
+                               for depth in (1, 2, 3)]
+    assert block.supernets == ('only',)
 
 
-@pytest.mark.parametrize('blocks, parts, message', [
-    (lambda: seq(seq(choice('a'), choice('a'))), {}, "'a' is used in block1/0 and in block1/1: each layer"),
-    (lambda: seq(LayerChoice({'x': seq(choice('a')), 'y': seq(choice('a'))}, label='cell')), {},
-     "'a' is used in block1/x/0 and in block1/y/0: each layer"),
-    (lambda: seq(seq(choice('a')), seq(choice('a'))), {}, "'a' is used in block1/0 and in block2/0: blocks"),
-    (lambda: seq(two_cells('cell'), seq(conv(1)), seq(MutableConv2d(3, width('cell', {'x': 3, 'y': 3}), 1))), {},
-     "'cell' is used in block1 and in block3/0: blocks"),
-    (lambda: seq(seq(choice('a'))), {'stem': lambda: choice('s')}, "'s' belongs to no block: stem and head"),
-    (lambda: seq(seq(choice('a'))), {'head': lambda: MutableLinear(3, nni.choice('h', [2, 4]))},
-     "'h' belongs to no block"),
-    (lambda: seq(LayerChoice({'x': conv(1), 'y': seq(choice('a'))}, label='cell')), {},
-     "block1: expected cell 'x' of the LayerChoice 'cell' to be a plain Sequential"),
-    (lambda: seq(seq(choice('a')), conv(1)), {},
-     'block2: expected a plain Sequential of layers or a LayerChoice.*got .*Conv2d'),
-    (lambda: seq(seq(choice('a')), seq()), {}, 'block2: expected at least one layer'),
-    (lambda: seq(LayerChoice({'x': seq(choice('a')), 'y': seq()}, label='cell')), {},
-     'block1/y: expected at least one layer'),
-    (lambda: seq(seq(MutableDropout(nni.uniform('p', 0, 1)))), {}, "'p': expected a choice among listed values"),
-], ids=['two layers', 'two cells', 'two blocks', 'block before last', 'stem', 'head', 'cell no Sequential',
-        'block no Sequential', 'empty block', 'empty cell', 'numeric range'])
-def test_a_space_that_is_no_chain_is_refused_with_the_place(blocks, parts, message):
-    with pytest.raises(SpaceError, match=message):
-        read(blocks, **parts)
+def test_copies_of_one_choice_in_a_repeat_are_chosen_alike():
+    block = read(made(lambda: {'a': Repeat(choice('op'), (1, 3), label='d')})).blocks[0]
+    assert cells_of(block) == [
+        ('d=1', {'d': 1}, [both('op')]),
+        *[(f'd={depth},op={op}', {'d': depth, 'op': op}, [[{}]] * depth) for depth in (2, 3) for op in ('k1', 'k3')]]
+    assert block.all_paths == 6
+
+
+def test_a_depth_of_0_leaves_the_other_layers_of_the_block():
+    def parts():
+        return {'down': choice('down', stride=2), 'a': Repeat(lambda index: choice(f'a{index}'), (0, 2), label='d')}
+    block = read(made(parts)).blocks[0]
+    assert cells_of(block) == [(f'd={depth}', {'d': depth}, [both('down'), *(both(f'a{index}') for index in range(depth))])
+                               for depth in (0, 1, 2)]
+
+
+def test_a_block_that_may_have_no_layer_at_all_is_refused():
+    with pytest.raises(SpaceError, match=r"^block1: with {'d': 0} it has no layer; raise the smallest depth of the Repeat"):
+        read(made(lambda: {'a': Repeat(lambda index: choice(f'a{index}'), (0, 2), label='d')}))
+
+
+@pytest.mark.parametrize('depth, expected', [
+    (lambda: nni.choice('d', [1, 2]) * 2 - 1, [({'d': 1}, 1), ({'d': 2}, 3)]),
+    (lambda: nni.choice('d', [3, 1]), [({'d': 3}, 3), ({'d': 1}, 1)]),
+    (lambda: nni.choice('d', [1, 2]) + nni.choice('e', [0, 1]),
+     [({'d': 1, 'e': 0}, 1), ({'d': 1, 'e': 1}, 2), ({'d': 2, 'e': 0}, 2), ({'d': 2, 'e': 1}, 3)]),
+    (lambda: MutableExpression.max(nni.choice('d', [1, 3]), 2), [({'d': 1}, 2), ({'d': 3}, 3)]),
+], ids=['a linear expression', 'listed values', 'a sum of two', 'a maximum'])
+def test_a_depth_may_be_an_expression(depth, expected):
+    block = read(made(lambda: {'a': Repeat(lambda index: choice(f'a{index}'), depth())})).blocks[0]
+    assert [(dict(cell.choice), len(cell.layers)) for cell in block.cells] == expected
+    assert block.supernets == ('only',)
+
+
+def test_a_fixed_depth_is_no_choice():
+    cell = only_cell(lambda: {'a': Repeat(lambda index: choice(f'a{index}'), 2)})
+    assert (cell.name, layer_options(cell)) == ('only', [both('a0'), both('a1')])
+
+
+def test_a_repeat_within_a_repeat_gives_a_cell_for_each_pair_of_depths():
+    def parts():
+        def inner(index):
+            return Repeat(lambda i: choice(f'a{index}{i}'), (1, 2), label=f'd{index}')
+        return {'a': Repeat(inner, (1, 2), label='d')}
+    block = read(made(parts)).blocks[0]
+    assert [(dict(cell.choice), len(cell.layers)) for cell in block.cells] == [
+        ({'d': 1, 'd0': 1}, 1), ({'d': 1, 'd0': 2}, 2),
+        ({'d': 2, 'd0': 1, 'd1': 1}, 2), ({'d': 2, 'd0': 1, 'd1': 2}, 3),
+        ({'d': 2, 'd0': 2, 'd1': 1}, 3), ({'d': 2, 'd0': 2, 'd1': 2}, 4)]
+
+
+def test_a_repeat_of_sequentials_is_taken_apart_into_their_layers():
+    def parts():
+        return {'a': Repeat(lambda index: seq(choice(f'a{index}'), conv(), choice(f'b{index}')), (1, 2), label='d')}
+    block = read(made(parts)).blocks[0]
+    assert [[layer.name for layer in cell.layers] for cell in block.cells] == [
+        ['a.blocks.0.0', 'a.blocks.0.1', 'a.blocks.0.2'],
+        ['a.blocks.0.0', 'a.blocks.0.1', 'a.blocks.0.2', 'a.blocks.1.0', 'a.blocks.1.1', 'a.blocks.1.2']]
+
+
+def test_two_repeats_of_one_depth_in_a_block_are_equally_deep():
+    def parts():
+        depth = nni.choice('d', [1, 2])
+        return {'a': Repeat(lambda index: choice(f'a{index}'), depth), 'b': Repeat(lambda index: choice(f'b{index}'), depth)}
+    block = read(made(parts)).blocks[0]
+    assert [(dict(cell.choice), len(cell.layers)) for cell in block.cells] == [({'d': 1}, 2), ({'d': 2}, 4)]
+
+
+def test_a_depth_that_the_definition_restricts_keeps_its_cells():
+    block = read(made(lambda: {'a': Repeat(lambda index: choice(f'a{index}'), (1, 3), label='d')}),
+                 definition=listed(d=[3, 1], a0=['k3'])).blocks[0]
+    assert cells_of(block) == [('d=1', {'d': 1}, [[{'a0': 'k3'}]]),
+                               ('d=3', {'d': 3}, [[{'a0': 'k3'}], both('a1'), both('a2')])]
+
+
+# Widths
+
+def widths_in_a_block():
+    inner = nni.choice('w', [4, 8])
+    return {'a': norm_conv(3, inner), 'b': conv(nni.choice('k', [1, 3]), inner, 5)}
+
+
+def test_a_width_that_several_layers_share_gives_a_cell_for_each_value_on_one_supernet():
+    block = read(made(widths_in_a_block)).blocks[0]
+    assert [(cell.name, dict(cell.choice), cell.all_paths) for cell in block.cells] == [
+        ('w=4', {'w': 4}, 2), ('w=8', {'w': 8}, 2)]
+    assert block.supernets == ('only',) and block.handed_on == ()
+
+
+def test_the_depths_and_widths_of_a_block_are_combined():
+    def parts():
+        inner = nni.choice('w', [4, 8])
+        return {'a': Repeat(lambda index: choice(f'a{index}', inner if index else 3, inner), (1, 2), label='d')}
+    block = read(made(parts)).blocks[0]
+    # With one layer, the width is that layer's own.
+    assert [(dict(cell.choice), cell.all_paths) for cell in block.cells] == [
+        ({'d': 1}, 4), ({'d': 2, 'w': 4}, 4), ({'d': 2, 'w': 8}, 4)]
+
+
+def chain_of_widths():
+    first, second = nni.choice('w1', [4, 8]), nni.choice('w2', [6, 9])
+    return {'a': norm_conv(3, first, nni.choice('k1', [1, 3]), 2), 'b': norm_conv(first, second, nni.choice('k2', [1, 3]), 2),
+            'c': norm_conv(second, 5, nni.choice('k3', [1, 3]), 2)}
+
+
+def test_the_width_that_a_block_hands_on_is_a_choice_of_that_block_alone():
+    chain = read(made(chain_of_widths))
+    assert [block.handed_on for block in chain.blocks] == [('w1',), ('w2',), ()]
+    assert [dict(block.incoming) for block in chain.blocks] == [{}, {'w1': 8}, {'w2': 9}]
+    assert [[dict(cell.choice) for cell in block.cells] for block in chain.blocks] == [
+        [{'w1': 4}, {'w1': 8}], [{'w2': 6}, {'w2': 9}], [{}]]
+    assert chain.architectures == 4 * 4 * 2
+    assert len({tuple(sorted(sample.items())) for sample in samples(chain)}) == 32
+    assert all(sample.keys() == {'w1', 'w2', 'k1', 'k2', 'k3'} for sample in samples(chain))
+
+
+def test_a_width_that_is_handed_on_to_the_head_is_a_choice_of_the_last_block():
+    def parts():
+        last = nni.choice('w', [4, 8])
+        return {'a': norm_conv(3, last, stride=2), 'pool': nn.AdaptiveAvgPool2d(1), 'flat': nn.Flatten(),
+                'fc': MutableLinear(last, 2)}
+    chain = read(made(parts))
+    assert [block.handed_on for block in chain.blocks] == [('w',)]
+    assert samples(chain) == [{'w': 4}, {'w': 8}]
 
 
 def test_the_width_of_the_block_before_is_no_choice_of_the_layer():
-    chain = read(lambda: seq(two_cells('cell'), seq(MutableConv2d(width('cell', {'x': 3, 'y': 3}), 3, 1))))
-    assert chain.blocks[1].cells[0].radix == (1,)
+    def parts():
+        return {'a': LayerChoice({'x': seq(choice('x', 3, 4)), 'y': seq(choice('y', 3, 6))}, label='cell'),
+                'b': MutableConv2d(width('cell', {'x': 4, 'y': 6}), 3, nni.choice('k', [1, 2]), 2)}
+    chain = read(made(parts))
+    assert layer_options(chain.blocks[1].cells[0]) == [[{'k': 1}, {'k': 2}]]
+    assert dict(chain.blocks[1].incoming) == {'cell': 'y'}
+
+
+# Refused
+
+def test_a_width_that_is_used_two_blocks_later_is_refused():
+    def parts():
+        first = nni.choice('w1', [4, 8])
+        return {'a': norm_conv(3, first, stride=2), 'b': norm_conv(first, first, nni.choice('k2', [1, 3]), 2),
+                'c': norm_conv(first, 5, nni.choice('k3', [1, 3]), 2)}
+    with pytest.raises(SpaceError, match="label 'w1' is used in block1 and in block2 and in block3: blocks are trained indep"):
+        read(made(parts))
+
+
+def test_a_width_that_skips_a_block_is_refused():
+    def parts():
+        first = nni.choice('w1', [4, 8])
+        return {'a': norm_conv(3, first, stride=2), 'b': seq(conv(3, first, 5), choice('b', 5, 5, 2)),
+                'c': norm_conv(5, first, nni.choice('k3', [1, 3]), 2)}
+    with pytest.raises(SpaceError, match="label 'w1' is used in block1 and in block3: blocks are trained independently"):
+        read(made(parts))
+
+
+def two_blocks_of_one_depth():
+    depth = nni.choice('op', [1, 2])
+    return {name: seq(conv(stride=2), Repeat(lambda index: choice(f'{name}{index}'), depth)) for name in 'ab'}
+
+
+@pytest.mark.parametrize('parts', [
+    lambda: {'a': choice('op', stride=2), 'b': choice('op', stride=2), 'c': choice('c', stride=2)},
+    lambda: {'a': choice('op', stride=2), 'b': seq(choice('b'), choice('op', stride=2)), 'c': choice('c', stride=2)},
+    lambda: {'a': choice('op', stride=2), 'b': choice('b', stride=2), 'c': choice('op', stride=2)},
+    two_blocks_of_one_depth,
+    lambda: {'a': choice('op', stride=2), 'b': conv(stride=2), 'c': seq(choice('op'), nn.ReLU())},
+], ids=['next block', 'among others', 'two blocks later', 'one depth for two Repeats', 'only behind the last block'])
+def test_an_operation_or_a_depth_that_two_blocks_share_is_refused(parts):
+    with pytest.raises(SpaceError, match="label 'op' is used in block1 and .*: blocks are trained independently.*its own label"):
+        read(made(parts))
+
+
+@pytest.mark.parametrize('parts, message', [
+    (lambda: {'a': choice('a'), 'flat': nn.Flatten(), 'drop': MutableDropout(nni.choice('p', [0.1, 0.5]))},
+     'teacher.stages: no stage gives what module .drop. .*no feature map.*single value'),
+    (lambda: {'a': MutableConv2d(3, 3, 1, bias=nni.choice('bias', [True, False])), 'b': MutableDropout(nni.uniform('p', 0, 1))},
+     "'p': expected a choice among listed values|'p': expected a choice of one among listed values"),
+    (lambda: {'a': conv(), 'flat': nn.Flatten(), 'fc': nn.Linear(768, 2)}, 'the model space has no choice to make'),
+], ids=['behind the last map', 'numeric range', 'no choice at all'])
+def test_a_space_without_a_choice_that_a_stage_can_rate_is_refused(parts, message):
+    with pytest.raises(Exception, match=message):
+        read(made(parts))
+
+
+def test_a_choice_that_the_users_cut_leaves_outside_is_refused():
+    parts = {'stem': lambda: conv(nni.choice('s', [1, 3])), 'a': lambda: choice('a', stride=2),
+             'b': lambda: choice('b', stride=2)}
+    space = made(lambda: {name: make() for name, make in parts.items()})
+    with pytest.raises(SpaceError, match="label 'b' is used after the last block, where no teacher stage can rate it; give it"):
+        read(space, ends=['stem', 'a'])
+    assert [block.modules for block in read(space, ends=['a', 'b']).blocks] == [('stem', 'a'), ('b',)]
+
+
+def test_more_combinations_of_depths_and_widths_than_can_be_listed_are_refused():
+    def stages(number):
+        def stage(name):
+            return Repeat(lambda index: choice(f'{name}i{index}'), (1, 4), label=name)
+        return {name: stage(name) for name in map('r{}'.format, range(number))}
+    for number in (6, 30):
+        with pytest.raises(SpaceError, match=r'more than 1000 combinations .* in one block \(r0, r1, .*\); restrict them by'):
+            chain_of(made(lambda: stages(number)), (3, 8, 8), stages=[('s', (8, 8))], chosen_stages=False)
+
+
+# Where the blocks end
+
+def three():
+    return made(lambda: {'a': seq(choice('a0'), choice('a1', stride=2)), 'b': seq(choice('b0'), choice('b1'), choice('b2'))})
+
+
+@pytest.mark.parametrize('ends, expected', [
+    (None, [['a.0'], ['a.1', 'b.0', 'b.1', 'b.2']]),
+    (['a', 'b'], [['a.0', 'a.1'], ['b.0', 'b.1', 'b.2']]),
+    (['a.0', 'b.0', 'b'], [['a.0'], ['a.1', 'b.0'], ['b.1', 'b.2']]),
+    (['b.2'], [['a.0', 'a.1', 'b.0', 'b.1', 'b.2']]),
+])
+def test_blocks_end_where_the_user_says_or_where_the_resolution_changes(ends, expected):
+    assert [list(block.modules) for block in read(three(), ends=ends).blocks] == expected
+
+
+def test_a_space_may_say_itself_where_its_blocks_end_and_the_user_overrules_it():
+    space = three()
+    space.block_ends = ['a', 'b.1', 'b']
+    assert [block.modules[-1] for block in read(space).blocks] == ['a.1', 'b.1', 'b.2']
+    assert [block.modules[-1] for block in read(space, ends=['a', 'b']).blocks] == ['a.1', 'b.2']
+
+
+def test_an_unknown_end_names_the_nearest_module():
+    with pytest.raises(SpaceError, match="space.blocks: no module 'b.3' is among those that run one after another; nearest"):
+        read(three(), ends=['a', 'b.3'])
+
+
+def test_a_block_is_cut_further_only_where_it_has_too_many_paths_and_the_teacher_a_stage_for_it():
+    space = made(lambda: {f'a{index}': choice(f'a{index}') for index in range(6)})
+    stages = [(f's{index}', (16, 16)) for index in range(3)]
+
+    def blocks(max_paths):
+        chain, names = chain_of(space, (3, 16, 16), stages=stages, chosen_stages=False, max_paths=max_paths)
+        return [(block.all_paths, block.paths) for block in chain.blocks], names
+    assert blocks(64) == ([(64, 64)], ('s2',))
+    assert blocks(63) == ([(8, 8), (8, 8)], ('s1', 's2'))
+    assert blocks(4) == ([(4, 4)] * 3, ('s0', 's1', 's2'))
+    assert blocks(3) == ([(4, 3)] * 3, ('s0', 's1', 's2'))
+
+
+def test_the_architectures_of_a_space_are_all_that_nni_can_freeze_each_once():
+    """Depths, nested choices, a shared width and a width that is handed on."""
+    def parts():
+        inner, out = nni.choice('inner', [4, 6]), nni.choice('out', [5, 8])
+        return {'stem': conv(nni.choice('s', [1, 3])),
+                'a': Repeat(lambda index: choice(f'a{index}', inner if index else 3, inner), (1, 2), label='d'),
+                'b': norm_conv(inner, out, nni.choice('kb', [1, 3]), 2),
+                'c': LayerChoice({'x': conv(3, out, 7, 2), 'y': seq(conv(1, out, 4), choice('y', 4, 7, 2))}, label='c')}
+    space = made(parts)
+    chain = read(space)
+    assert [block.name for block in chain.blocks] == ['block1', 'block2', 'block3']
+    values = {label: mutable.values for label, mutable in space.simplify().items()}
+    expected = {repr(space.freeze(dict(zip(values, combination)))) for combination in itertools.product(*values.values())}
+    found = [repr(space.freeze(sample)) for sample in samples(chain)]
+    assert len(found) == len(set(found)) == chain.architectures
+    assert set(found) == expected

@@ -81,23 +81,15 @@ def test_a_teacher_gets_the_weights_of_its_file(tmp_path, suffix):
     source = toys.Teacher()
     file = tmp_path / f'teacher.{suffix}'
     save_weights(source, file) if suffix == 'safetensors' else torch.save(source.state_dict(), file)
-    ready = ready_teacher(settings('toys.Teacher', weights=str(file)), num_classes=4, trained=None)
+    ready = ready_teacher(settings('toys.Teacher', weights=str(file)), num_classes=4)
     assert ready.state_dict().keys() == source.state_dict().keys()
     assert all(torch.equal(tensor, source.state_dict()[name]) for name, tensor in ready.state_dict().items())
-
-
-def test_a_teacher_trained_in_the_first_phase_gets_those_weights(tmp_path):
-    torch.manual_seed(1)
-    source = toys.Teacher()
-    save_weights(source, tmp_path / 'trained.safetensors')
-    ready = ready_teacher(settings('toys.Teacher'), num_classes=4, trained=tmp_path / 'trained.safetensors')
-    assert torch.equal(ready.classifier.weight, source.classifier.weight)
 
 
 def test_the_weights_of_another_number_of_classes_are_refused(tmp_path):
     save_weights(toys.Teacher(num_classes=4), tmp_path / 'teacher.safetensors')
     with pytest.raises(WeightsError, match=r'teacher.weights: .*classifier.weight \(4, 16\) instead of \(9, 16\)'):
-        ready_teacher(settings('toys.Teacher', weights=str(tmp_path / 'teacher.safetensors')), 9, None)
+        ready_teacher(settings('toys.Teacher', weights=str(tmp_path / 'teacher.safetensors')), 9)
 
 
 def test_pretrained_weights_are_torchvisions_only():
@@ -110,7 +102,7 @@ def test_pretrained_weights_that_cannot_be_downloaded_say_so(monkeypatch):
         raise OSError('no route to host')
     monkeypatch.setattr('torchvision.models._api.load_state_dict_from_url', offline)
     with pytest.raises(WeightsError, match="weights of 'resnet18' could not be loaded: OSError: no route to host"):
-        ready_teacher(settings('resnet18', weights='pretrained'), num_classes=1000, trained=None)
+        ready_teacher(settings('resnet18', weights='pretrained'), num_classes=1000)
 
 
 def test_pretrained_weights_are_asked_of_torchvision_with_the_settings_arguments(monkeypatch):
@@ -120,6 +112,6 @@ def test_pretrained_weights_are_asked_of_torchvision_with_the_settings_arguments
         asked.update(name=name, **kwargs)
         return nn.Identity()
     monkeypatch.setattr(torchvision.models, 'get_model', get_model)
-    teacher = ready_teacher(settings('resnet18', weights='pretrained', args={'norm_layer': None}), 1000, None)
+    teacher = ready_teacher(settings('resnet18', weights='pretrained', args={'norm_layer': None}), 1000)
     assert isinstance(teacher, nn.Identity)
     assert asked == {'name': 'resnet18', 'weights': 'DEFAULT', 'norm_layer': None}
