@@ -76,7 +76,7 @@ def restrict(space: ModelSpace, definition: Mapping[str, Any] | None) -> dict[st
     return values
 
 
-def recalled(architecture: Architecture, values: Values) -> Architecture:
+def recalled(architecture: Mapping[str, Any], values: Values) -> Architecture:
     """An architecture that was read from JSON, with the space's own values: JSON has lists for its tuples."""
     return {label: next((own for own in values.get(label, ()) if _text(own) == _text(value)), value)
             for label, value in architecture.items()}

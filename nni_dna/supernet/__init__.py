@@ -2,7 +2,7 @@
 
 from .blocks import block_supernet, match_stages
 from .matching import Matching, match
-from .mutator import DNAMutator
+from .mutator import BlockwiseSupernet, DNAMutator
 from .supernet import BlockSupernet, CellPlan
 
-__all__ = ['block_supernet', 'match_stages', 'Matching', 'match', 'BlockSupernet', 'CellPlan', 'DNAMutator']
+__all__ = ['block_supernet', 'match_stages', 'Matching', 'match', 'BlockSupernet', 'BlockwiseSupernet', 'CellPlan', 'DNAMutator']

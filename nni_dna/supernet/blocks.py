@@ -8,15 +8,17 @@ teacher's width. Both stand in for the wide border layers of the authors' supern
 from __future__ import annotations
 
 import copy
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import TeacherError
 from ..spaces.chain import Chain
-from .mutator import DNAMutator
 from .supernet import BlockSupernet
+
+if TYPE_CHECKING:
+    from .mutator import DNAMutator
 
 __all__ = ['Borders', 'match_stages', 'block_supernet']
 

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 from torch import nn
 from nni.nas.nn.pytorch import ModelSpace, ParametrizedModule
 from nni.nas.oneshot.pytorch.strategy import MutationHook
 
+from ..cost import border_shapes
 from ..errors import SpaceError
 from ..spaces.chain import Cell, Chain
 from ..spaces.labels import labels_of
+from ..teacher import StagedTeacher
+from .blocks import block_supernet, match_stages
+from .matching import Matching, match
 from .supermodules import PathOneShot, check_supermodules
 from .supernet import BlockSupernet, CellPlan
 
-__all__ = ['DNAMutator']
+__all__ = ['BlockwiseSupernet', 'DNAMutator']
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BlockwiseSupernet:
+    """The supernets of all blocks behind their teacher.
+
+    Attributes
+    ----------
+    matching
+        The chain of blocks, and their teacher stages.
+    teacher
+        Gives the feature maps that each block takes and imitates.
+    blocks
+        The supernets by (block, index within the block), as `distill.BlockwiseDistillation` takes them.
+    """
+
+    matching: Matching
+    teacher: StagedTeacher
+    blocks: Mapping[tuple[int, int], BlockSupernet]
 
 
 class _Holder(ModelSpace):
@@ -52,14 +76,45 @@ class DNAMutator:
 
     Examples
     --------
-    >>> stages = [('layer1', (56, 56)), ('layer2', (28, 28))]
-    >>> chain, used = chain_of(space, (3, 224, 224), stages=stages, chosen_stages=True)
-    >>> supernet = DNAMutator().supernet(space, chain, block=1, name='only', entry=entry, exits=[exit])
-    >>> features = supernet(maps, cell=0, path=(0, 2, 1))
+    >>> teacher = torchvision.models.efficientnet_b0(weights='DEFAULT')
+    >>> supernet = DNAMutator().mutate(ProxylessNAS(), teacher, (3, 224, 224))
+    >>> supernet.matching.stages
+    ('features.2', 'features.3', 'features.4', 'features.5', 'features.8')
+    >>> images, maps = ..., supernet.teacher(images)
+    >>> student = supernet.blocks[1, 0](maps[0], cell=3, path=(0, 2, 1, 5))     # to be compared with maps[1]
     """
 
     def __init__(self, mutation_hooks: Sequence[MutationHook] = ()):
         self.mutation_hooks = list(mutation_hooks)
+
+    def mutate(self, space: ModelSpace, teacher: nn.Module, image_shape: tuple[int, int, int], *,
+               stages: Sequence[str] | None = None, ends: Sequence[str] | None = None,
+               definition: Mapping[str, Any] | None = None) -> BlockwiseSupernet:
+        """The block-wise supernet of a model space.
+
+        Parameters
+        ----------
+        space
+            The model space; stays as it is.
+        teacher
+            What supervises the blocks; it is frozen.
+        image_shape
+            (channels, height, width).
+        stages, ends, definition
+            As of :func:`nni_dna.supernet.match`.
+
+        Raises
+        ------
+        SpaceError, TeacherError
+            If the space is no chain of blocks, the teacher cannot run, or the two do not fit.
+        """
+        meta = copy.deepcopy(space).to('meta')
+        matching = match(meta, teacher, image_shape, stages=stages, ends=ends, definition=definition)
+        shapes = border_shapes(meta, matching.chain, image_shape)
+        match_stages(matching.chain, shapes.outputs, matching.stages, matching.teacher_shapes)
+        blocks = {(b, s): block_supernet(self, space, matching.chain, b, name, shapes.inputs, shapes.outputs,
+                                         matching.teacher_shapes) for b, s, _, name in matching.chain.supernets()}
+        return BlockwiseSupernet(matching=matching, teacher=StagedTeacher(teacher, matching.stages), blocks=blocks)
 
     def supernet(self, space: ModelSpace, chain: Chain, *, block: int, name: str, entry: nn.Module,
                  exits: Sequence[nn.Module], exit_of: Sequence[int] | None = None) -> BlockSupernet:
