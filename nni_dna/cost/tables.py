@@ -118,8 +118,9 @@ class _LayerCounter:
         return sum(table[column] for table, column in zip(tables, digits)), shape
 
     def _layer(self, name: str, choice: Mapping[str, Any], shape: Shape) -> tuple[Cost, Shape]:
-        module = self._space.get_submodule(name)
-        labels = self._labels.setdefault(name, set(labels_of(module)))
+        if name not in self._labels:
+            self._labels[name] = set(labels_of(self._space.get_submodule(name)))
+        labels = self._labels[name]
         key = (name, shape, *sorted((label, repr(value)) for label, value in choice.items() if label in labels))
         if key not in self._known:
             self._known[key] = count_layer(self._space, name, choice, shape)

@@ -27,10 +27,14 @@ def to_definition(space: ModelSpace) -> dict[str, dict[str, Any]]:
     Raises
     ------
     SpaceError
-        If a choice cannot be written in such a file.
+        If a choice cannot be written in such a file, or two choices of one label differ.
     """
     definition = {}
-    for label, mutable in space.simplify().items():
+    try:
+        choices = space.simplify()
+    except ValueError as error:
+        raise SpaceError(f'{type(space).__name__}: {error}; give each its own label, or make one of them of both') from error
+    for label, mutable in choices.items():
         try:
             definition[label] = mutable.as_legacy_dict()
         except NotImplementedError as error:

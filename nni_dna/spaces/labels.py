@@ -6,7 +6,7 @@ import itertools
 from typing import Any, Iterable, Mapping, Sequence
 
 from torch import nn
-from nni.mutable import Categorical
+from nni.mutable import Categorical, MutableSymbol
 from nni.nas.nn.pytorch import LayerChoice, MutableModule, Repeat
 
 from ..errors import SpaceError
@@ -26,17 +26,22 @@ def labels_of(module: nn.Module) -> dict[str, list[Any]]:
     Raises
     ------
     SpaceError
-        If a choice is not one of a list of values (a numeric range, or several at once).
+        If a choice is not one of a list of values (a numeric range, or several at once), or two choices of one label differ.
     """
     found: dict[str, list[Any]] = {}
     for root in _mutable_roots(module):
-        for label, mutable in root.simplify().items():
+        # NNI's simplify() gives the same, but compares every choice with all that it is made of, at each use of its label.
+        for mutable in root.leaf_mutables(lambda leaf: isinstance(leaf, MutableSymbol)):
+            label = mutable.label
             if not isinstance(mutable, Categorical):
                 raise SpaceError(
                     f'label {label!r}: expected a choice of one among listed values, got {mutable!r}; write it as '
                     'nni.choice(label, [...]). Spaces that wire nodes freely (NNI\'s Cell) are no chains of layers: search '
                     'them with nni.nas.strategy.DARTS, ENAS or RegularizedEvolution')
-            found[label] = list(mutable.values)
+            values = list(mutable.values)
+            if found.setdefault(label, values) != values:
+                raise SpaceError(f'label {label!r}: two choices have this label, one among {found[label]!r} and one among '
+                                 f'{values!r}; give each its own label, or both the same values')
     return found
 
 
@@ -88,14 +93,19 @@ def choices_of(module: nn.Module, values: Values, given: Mapping[str, Any]) -> l
     else:
         found = [{}]
         if isinstance(module, MutableModule):
-            own = {label for mutable in module.mutables for label in mutable.simplify()}
-            ordered = [label for label in labels_of(module) if label in own]
+            ordered = _own_labels(module)
             found = [dict(zip(ordered, combination))
                      for combination in itertools.product(*(allowed(label, values, given) for label in ordered))]
         for child in module.children():
             found = _few(merged(found, choices_of(child, values, given)), module)
     _few(found, module)
     return _distinct({label: value for label, value in choice.items() if label not in given} for choice in found)
+
+
+def _own_labels(module: MutableModule) -> list[str]:
+    """The labels of a module itself, without those below it."""
+    return list(dict.fromkeys(leaf.label for mutable in module.mutables
+                              for leaf in mutable.leaf_mutables(lambda leaf: isinstance(leaf, MutableSymbol))))
 
 
 def _few(choices: list[Architecture], module: nn.Module) -> list[Architecture]:

@@ -126,7 +126,7 @@ def _cells(space: ModelSpace, name: str, modules: Sequence[str], values: Values,
             layers = tuple(Layer(name=module, options=tuple(choices_of(space.get_submodule(module), values, given)))
                            for module in variant.layers)
             cells.append(Cell(name=_name(choice, variant), choice=choice, layers=layers,
-                              supernet='_'.join(variant.supernet) or 'only'))
+                              supernet=','.join(variant.supernet) or 'only'))
             if len(cells) > _MOST_CELLS:
                 raise _too_many(choice)
     return tuple(cells)
@@ -142,7 +142,7 @@ def _name(choice: Mapping[str, Any], variant: _Variant) -> str:
     if not choice:
         return 'only'
     if len(choice) == len(variant.supernet):  # a choice among cells alone, which have names of their own
-        return '_'.join(str(value) for value in choice.values())
+        return ','.join(str(value) for value in choice.values())
     return ','.join(f'{label}={value}' for label, value in choice.items())
 
 

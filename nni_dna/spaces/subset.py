@@ -31,14 +31,13 @@ def limit_paths(chain: Chain, most: int, seed: int) -> Chain:
 def _limit(block: Block, most: int, rng: random.Random) -> Block:
     if block.all_paths <= most:
         return block
-    left, shares = most, {}
-    for number, cell in enumerate(sorted(block.cells, key=lambda cell: cell.all_paths)):
-        share = max(1, left // (len(block.cells) - number))
-        shares[cell.name] = min(share, cell.all_paths)
-        left -= shares[cell.name]
+    left, shares = most, [0] * len(block.cells)
+    for number, index in enumerate(sorted(range(len(block.cells)), key=lambda index: block.cells[index].all_paths)):
+        shares[index] = min(max(1, left // (len(block.cells) - number)), block.cells[index].all_paths)
+        left -= shares[index]
     return dataclasses.replace(block, cells=tuple(
-        cell if shares[cell.name] == cell.all_paths else
-        dataclasses.replace(cell, subset=_draw(cell.all_paths, shares[cell.name], rng)) for cell in block.cells))
+        cell if share == cell.all_paths else dataclasses.replace(cell, subset=_draw(cell.all_paths, share, rng))
+        for cell, share in zip(block.cells, shares)))
 
 
 def _draw(total: int, count: int, rng: random.Random) -> tuple[int, ...]:

@@ -195,6 +195,7 @@ def test_autoformer_is_refused_since_its_tokens_are_no_chain_of_modules():
         chain_of(former, (3, 224, 224), stages=[('s', (14, 14))], chosen_stages=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['proxylessnas', 'mobilenetv3', 'shufflenet'])
 def test_the_hub_spaces_with_a_short_name_are_chains_for_their_usual_teacher(name):
     whole = on_meta(lambda: build_space(name, {}, num_classes=7))

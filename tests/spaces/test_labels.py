@@ -11,6 +11,7 @@ from nni.nas.nn.pytorch import LayerChoice, MutableConv2d, MutableDropout, Mutab
 
 from made import choice, conv, made, mobilenet, nni_freezes, norm_conv, on_meta, proxyless, seq, shuffle, width
 from nni_dna.errors import SpaceError
+from nni_dna.spaces import to_definition
 from nni_dna.spaces.labels import choices_of, depths_of, labels_of, merged, structural_labels
 
 
@@ -212,6 +213,26 @@ def test_choices_are_joined_where_they_agree():
 def test_a_numeric_range_is_no_choice_among_listed_values(make):
     with pytest.raises(SpaceError, match=r"label 'p': expected a choice of one among listed values.*nni.choice\(label"):
         labels_of(made(lambda: {'part': make()}))
+
+
+@pytest.mark.parametrize('make', [
+    lambda: seq(conv(nni.choice('k', [1, 3])), conv(nni.choice('k', [1, 5]))),
+    lambda: seq(choice('k'), choice('k', kernels=(1, 5))),
+    lambda: seq(conv(nni.choice('k', [1, 3])), Repeat(lambda index: conv(), nni.choice('k', [1, 2]))),
+], ids=['sizes', 'operations', 'a size and a depth'])
+def test_two_choices_of_one_label_that_differ_are_refused(make):
+    space = made(lambda: {'part': make()})
+    with pytest.raises(SpaceError, match="label 'k': two choices have this label, one among .*; give each its own label"):
+        labels_of(space)
+    with pytest.raises(SpaceError, match='Made: Mutables have the same label k but are different'):
+        to_definition(space)
+
+
+def test_the_labels_of_a_hub_space_are_those_that_nni_lists():
+    for make in (proxyless, mobilenet, lambda: shuffle(channel_search=True)):
+        space = on_meta(make)
+        assert labels_of(space) == {label: list(mutable.values) for label, mutable in space.simplify().items()}
+        assert list(labels_of(space)) == list(space.simplify())
 
 
 @pytest.mark.parametrize('make', [

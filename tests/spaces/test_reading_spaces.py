@@ -11,7 +11,7 @@ from nni.nas.nn.pytorch import LayerChoice, MutableConv2d, MutableDropout, Mutab
 
 import toys
 from made import all_paths, choice, conv, layer_options, listed, made, norm_conv, read, seq, width
-from nni_dna.errors import SpaceError
+from nni_dna.errors import NniDnaError, SpaceError
 from nni_dna.spaces import Chain, chain_of
 
 
@@ -152,6 +152,15 @@ def test_a_choice_among_chains_gives_a_cell_and_a_supernet_each():
     assert cells_of(block) == [('x', {'cell': 'x'}, [both('x1'), both('x2')]), ('y', {'cell': 'y'}, [both('y1')]),
                                ('z', {'cell': 'z'}, [[{}]])]
     assert block.supernets == ('x', 'y', 'z')
+
+
+def test_two_choices_among_chains_in_a_block_give_a_cell_and_a_supernet_for_each_pair():
+    def parts():
+        return {'a': LayerChoice({'x': seq(choice('p')), 'x_y': seq(choice('q'))}, label='a'),
+                'b': LayerChoice({'y_z': seq(choice('r')), 'z': seq(choice('s'))}, label='b')}
+    block = read(made(parts)).blocks[0]
+    assert [dict(cell.choice) for cell in block.cells] == [{'a': a, 'b': b} for a in ('x', 'x_y') for b in ('y_z', 'z')]
+    assert len({cell.name for cell in block.cells}) == len(block.supernets) == 4
 
 
 def test_cells_may_use_one_label_since_only_one_of_them_runs():
@@ -349,11 +358,11 @@ def test_an_operation_or_a_depth_that_two_blocks_share_is_refused(parts):
     (lambda: {'a': choice('a'), 'flat': nn.Flatten(), 'drop': MutableDropout(nni.choice('p', [0.1, 0.5]))},
      'teacher.stages: no stage gives what module .drop. .*no feature map.*single value'),
     (lambda: {'a': MutableConv2d(3, 3, 1, bias=nni.choice('bias', [True, False])), 'b': MutableDropout(nni.uniform('p', 0, 1))},
-     "'p': expected a choice among listed values|'p': expected a choice of one among listed values"),
+     "'p': expected a choice of one among listed values"),
     (lambda: {'a': conv(), 'flat': nn.Flatten(), 'fc': nn.Linear(768, 2)}, 'the model space has no choice to make'),
 ], ids=['behind the last map', 'numeric range', 'no choice at all'])
 def test_a_space_without_a_choice_that_a_stage_can_rate_is_refused(parts, message):
-    with pytest.raises(Exception, match=message):
+    with pytest.raises(NniDnaError, match=message):
         read(made(parts))
 
 

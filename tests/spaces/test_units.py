@@ -180,6 +180,34 @@ def test_a_space_that_is_no_chain_is_refused_with_the_place_and_what_to_use_inst
         units_of(two(run), (3, 16, 16))
 
 
+class Scaled(nn.Module):
+    """Takes more than its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = choice('scaled')
+
+    def forward(self, x, scale=1.0):
+        return self.inner(x) * scale
+
+
+@pytest.mark.parametrize('run', [lambda n, x: n.scaled(n.a(x), 2.0), lambda n, x: n.scaled(n.a(x), scale=2.0),
+                                 lambda n, x: n.scaled(n.a(x), x)], ids=['number', 'by name', 'a map from before'])
+def test_a_module_that_is_given_more_than_the_map_before_it_is_refused(run):
+    with pytest.raises(SpaceError, match="label 'scaled' .*stop running one after another behind 'a'"):
+        units_of(made(lambda: {'a': choice('a'), 'scaled': Scaled()}, run), (3, 8, 8))
+    assert names(made(lambda: {'a': choice('a'), 'scaled': Scaled()})) == ['a', 'scaled']
+
+
+def test_a_choice_behind_an_auxiliary_head_is_refused():
+    def run(self, x):
+        x = self.a(x)
+        return self.head(x), self.b(x)
+    with pytest.raises(SpaceError, match="label 'b' .*stop running one after another behind 'head'"):
+        units_of(made(lambda: {'a': choice('a'), 'head': seq(nn.AdaptiveAvgPool2d(1), nn.Flatten()), 'b': choice('b')}, run),
+                 (3, 8, 8))
+
+
 def test_a_choice_within_a_branch_of_a_module_that_runs_twice_is_refused():
     space = made(lambda: {'stem': conv(), 'twice': Residual(choice('a'))}, lambda self, x: self.twice(self.twice(self.stem(x))))
     with pytest.raises(SpaceError, match="module 'twice.*' of the model space runs twice"):

@@ -344,7 +344,7 @@ def test_each_cell_has_the_exit_of_its_width():
         assert torch.allclose(supernet(x, index, path), exits[number[index]](bare(x, index, path)), atol=1e-6)
 
 
-@pytest.mark.parametrize('path', itertools.product(range(2), range(2)))
+@pytest.mark.parametrize('path', list(itertools.product(range(2), range(2))))
 def test_only_the_weights_of_the_chosen_path_get_gradients(toy, path):
     supernet = toy.supernet(1, entry=nn.Conv2d(5, 6, 1), exits=[nn.Conv2d(8, 7, 1)])
     supernet(torch.randn(2, 5, 8, 8), 0, path).square().sum().backward()
