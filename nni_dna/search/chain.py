@@ -113,8 +113,3 @@ class Chain:
     def largest_ratings(self) -> float:
         """Return the largest magnitude that a sum of ratings can have, the scale of its rounding errors."""
         return float(sum(np.abs(link.ratings).max(initial=0.0) for link in self.links))
-
-    def largest_costs(self) -> NDArray[np.float64]:
-        """Return, shape ``(C,)``, the largest magnitude that a sum of each cost can have."""
-        parts = [*(link.costs for link in self.links), self.tail[:, :, None]]
-        return np.sum([np.abs(costs).max(axis=(1, 2), initial=0.0) for costs in parts], axis=0)

@@ -3,15 +3,12 @@
 Two partial combinations of the same blocks that end in the same border state can be continued in the same ways. If one
 has no larger cost of any kind and comes first in the order of results, all its continuations do. A partial combination
 with ``k`` such rivals cannot be part of the ``k`` best.
-
-On a Pareto front, where a lower rating and a lower cost count alike, only ``k = 1`` makes sense, and of equal ratings the
-cheaper comes first.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Mapping, Sequence
+from typing import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,70 +24,56 @@ PROGRESS = 0.9
 SAMPLE = 2 ** 12
 
 
-def undominated(numbers: NDArray[np.float64], borders: NDArray[np.int64], *, top_k: int,
-                margins: Mapping[int, float]) -> NDArray[np.bool_]:
+def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
+                top_k: int, margin: float) -> NDArray[np.bool_]:
     """Mark the partial combinations that fewer than ``top_k`` others are known to dominate.
 
-    The candidates stand in the order that decides where all else is equal. The rivals are counted from below, so a
-    dominated candidate may stay, but none that matters goes.
+    The candidates stand in the order that decides where total ratings are equal. The rivals are counted from below, so
+    a dominated candidate may stay, but none that matters goes.
 
     Parameters
     ----------
-    numbers
-        Shape ``(1 + C, M)``, M at least 1: the ratings, then the costs; smaller is better. A rival is larger in none.
+    ratings
+        Shape ``(M,)``, M at least 1; smaller is better.
+    costs
+        Shape ``(C, M)``; smaller is better.
     borders
         Shape ``(M,)``. Only candidates with equal values are compared.
     top_k
         How many results are wanted.
-    margins
-        By row of ``numbers``, those which decide who comes first, each with the difference from which on two numbers still
-        differ after adding any continuation, in spite of rounding.
+    margin
+        Ratings that differ by more than this still differ after adding any continuation, in spite of rounding.
 
     Returns
     -------
     numpy.ndarray
         Shape ``(M,)``, bool.
     """
-    left = np.arange(numbers.shape[1])
+    left = np.arange(len(ratings))
     while True:
-        keep = _pass(numbers[:, left], borders[left], top_k=top_k, margins=margins)
+        keep = _pass(ratings[left], costs[:, left], borders[left], top_k=top_k, margin=margin)
         # The grid follows the candidates that are left, so it grows finer where it matters.
         finished = len(keep) >= PROGRESS * len(left)
         left = left[keep]
         if finished:
-            mask = np.zeros(numbers.shape[1], dtype=bool)
+            mask = np.zeros(len(ratings), dtype=bool)
             mask[left] = True
             return mask
 
 
-def _pass(numbers: NDArray[np.float64], borders: NDArray[np.int64], *, top_k: int,
-          margins: Mapping[int, float]) -> NDArray[np.int64]:
+def _pass(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
+          top_k: int, margin: float) -> NDArray[np.int64]:
     """Do one pass of :func:`undominated` and return the indices of those left, in order."""
     kept = []
     for border in np.unique(borders):
         here = np.flatnonzero(borders == border)
         # A rival is better by so much that rounding cannot matter, or it is not worse and comes first.
-        for row, margin in margins.items():
-            values = numbers[:, here]
-            here = here[~_beaten(values[row], margin, np.delete(values, row, axis=0), top_k)]
-        here = here[~_beaten(np.arange(len(here), dtype=np.float64), 0.0, numbers[:, here], top_k)]
-        kept.append(here[~_repeated(numbers[:, here], top_k)])
+        here = here[_count_rivals(ratings[here], margin, costs[:, here]) < top_k]
+        numbers = np.vstack([ratings[here], costs[:, here]])
+        fine = _count_rivals(np.arange(len(here), dtype=np.float64), 0.0, numbers) < top_k
+        here, numbers = here[fine], numbers[:, fine]
+        kept.append(here[~_repeated(numbers, top_k)])
     return np.sort(np.concatenate(kept))
-
-
-def _beaten(first: NDArray[np.float64], margin: float, rest: NDArray[np.float64], top_k: int) -> NDArray[np.bool_]:
-    """Mark, shape ``(M,)``, those with ``top_k`` rivals smaller in ``first`` by over ``margin`` and no larger in ``rest``.
-
-    ``first`` has shape ``(M,)`` and ``rest`` shape ``(D, M)``.
-    """
-    if top_k > 1 or len(rest) != 1:
-        return _count_rivals(first, margin, rest) >= top_k
-    # One rival is enough, and one number decides which of them count: exact, and faster than a grid.
-    order = rest[0].argsort()
-    ordered, least = rest[0, order], np.minimum.accumulate(first[order])
-    beaten = np.empty(len(first), dtype=bool)
-    beaten[order] = least[ordered.searchsorted(ordered, side='right') - 1] < first[order] - margin
-    return beaten
 
 
 def _repeated(numbers: NDArray[np.float64], times: int) -> NDArray[np.bool_]:
