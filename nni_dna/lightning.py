@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import warnings
 from contextlib import contextmanager
 from typing import Any, Iterator
@@ -35,17 +34,13 @@ def make_trainer(max_epochs: int | None = None, **options: Any) -> pl.Trainer:
 def interruptible(trainer: pl.Trainer) -> Iterator[None]:
     """Let Ctrl+C end what a trainer does in here, and all that would follow.
 
-    Lightning 2.0 goes on after it as if the training had come to its end; later versions exit, and ignore Ctrl+C from then on.
+    Lightning 2.0 goes on after it as if the training had come to its end; later versions exit.
     """
-    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-    finally:
-        if signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
     if trainer.interrupted:
         raise KeyboardInterrupt
 

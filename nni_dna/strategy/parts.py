@@ -64,8 +64,8 @@ class Parts:
                              'hooks': list(self.mutation_hooks)})
         except Exception as error:  # NNI's serialiser raises errors of many kinds
             raise SettingsError('the evaluator and the model space cannot be sent to trials, since NNI cannot serialise one of '
-                                f'their parts ({type(error).__name__}: {error}); put their classes in a module, and wrap those of '
-                                'datasets, loaders and LightningModules in nni.trace, or use the sequential engine: '
+                                f'their parts ({type(error).__name__}: {error}); put their classes in a module and wrap those '
+                                'of datasets, loaders and LightningModules in nni.trace, or use the sequential engine: '
                                 "NasExperimentConfig('sequential', 'simplified', 'local')") from error
 
     @staticmethod

@@ -30,6 +30,9 @@ import nni_dna
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.errors import (CampaignError, DataError, InfeasibleError, NniDnaError, ResultError, SettingsError, SpaceError,
                             TeacherError, WorkFolderError)
+from nni_dna.strategy.parts import Parts
+from nni_dna.strategy.settings import read_strategy_settings
+from nni_dna.strategy.setup import StrategySetup
 from nni_dna.strategy.task import DNATask
 from nni_dna.weights import save_weights
 
@@ -294,6 +297,26 @@ def test_the_epochs_of_the_distillation_are_the_evaluators_or_ones_own(work, tmp
     assert epochs(tmp_path / 'other') == 1
 
 
+def setup(work, teacher, evaluator_):
+    settings = read_strategy_settings({'work': work, 'teacher': teacher}, work)
+    return StrategySetup(settings, {}, Parts(space=(toys.Space, [], {}), evaluator=evaluator_))
+
+
+def test_every_network_is_trained_from_the_beginning(work, teacher):
+    given = setup(work, teacher, evaluator())
+    results = []
+    for train in (given.retrain, given.retrain, given.train_teacher):
+        torch.manual_seed(0)
+        results.append(train(toys.Teacher(), lambda value: None))
+    assert len(set(results)) == 1
+
+
+def test_a_winner_that_another_evaluator_trained_does_not_count(work, teacher):
+    recipes = [setup(work, teacher, evaluator(**options)).recipe
+               for options in ({}, {}, {'max_epochs': 3}, {'optimizer': torch.optim.SGD})]
+    assert recipes[0] == recipes[1] and recipes[1] not in recipes[2:] and recipes[2] != recipes[3]
+
+
 # Search spaces
 
 RESTRICTION = {'cell': {'_type': 'choice', '_value': ['shallow']}, 'c1': {'_type': 'choice', '_value': ['k3']}}
@@ -437,11 +460,6 @@ def test_a_folder_in_use_is_refused(work, teacher):
 
 # Bad input
 
-@nni.trace
-class Choosing(strategy_toys.OwnTraining):
-    """Has a choice of its own."""
-
-
 BAD = {
     'teacher that is unknown': (TeacherError, "torchvision has no classifier 'resnet19'.*nearest known: .*resnet1",
                                 {'teacher': 'resnet19'}),
@@ -491,8 +509,10 @@ class WithoutHead(toys.Scaled):
 
 
 @pytest.mark.parametrize('name', BAD)
-def test_bad_input_is_one_error_before_any_task(work, name):
+def test_bad_input_is_one_error_before_any_task(work, monkeypatch, name):
     error, words, given = BAD[name]
+    batches = iter(range(32))  # checks read one of each loader
+    monkeypatch.setattr(strategy_toys, 'seen', lambda: next(batches))
     options, space, evaluator_ = parts(given)
     with pytest.raises(error, match=words):
         run(experiment(strategy(work, **options), space, evaluator_))
