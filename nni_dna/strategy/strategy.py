@@ -77,6 +77,9 @@ class DNA(Strategy):
     threads
         CPU threads of a trial.
 
+    Errors name options by their section, as in a YAML file: ``search.max_params`` is ``max_params`` here, ``space.blocks`` is
+    ``blocks``, and ``data`` is what the loaders give.
+
     Examples
     --------
     >>> strategy = DNA(teacher='resnet18', max_params='4.2M', top_k=3)
