@@ -15,11 +15,12 @@ from nni.mutable import Mutable
 from nni.nas.evaluator import Evaluator, FunctionalEvaluator
 from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.space import ExecutableModelSpace, RawFormatModelSpace, SimplifiedModelSpace
 
 from ..errors import SettingsError
 from ..imports import signature_of
 
-__all__ = ['Parts']
+__all__ = ['Parts', 'traced']
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +139,21 @@ def _plain(value: Any) -> Any:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):
         return f'{type(value).__module__}:{type(value).__qualname__}'
+
+
+def traced(model_space: ExecutableModelSpace) -> tuple[type, Sequence[Any], Mapping[str, Any]]:
+    """The class of a model space and the arguments of its constructor, as NNI keeps them.
+
+    Raises
+    ------
+    SettingsError
+        If NNI converted the space to another format.
+    """
+    if isinstance(model_space, SimplifiedModelSpace):
+        made: Any = model_space.model
+    elif isinstance(model_space, RawFormatModelSpace) and isinstance(model_space.model_space, ModelSpace):
+        made = model_space.model_space
+    else:
+        raise SettingsError(f'model format: expected "simplified" or "raw", got {type(model_space).__name__}; use '
+                            "NasExperimentConfig('ts', 'simplified', 'local')")
+    return made.trace_symbol, list(made.trace_args), dict(made.trace_kwargs)

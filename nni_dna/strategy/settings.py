@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
+from nni.nas.oneshot.pytorch.strategy import MutationHook
+
 from ..errors import SettingsError
-from ..settings import CommonSettings
+from ..settings import CommonSettings, read_mapping
 from ..settings.reader import absolute_weights, read_section
 from ..settings.rules import COUNT, NAMES, optional, setting
 from ..settings.sections import DistillSettings
 
-__all__ = ['StrategyDistillSettings', 'StrategySettings', 'read_strategy_settings', 'import_path']
+__all__ = ['StrategyDistillSettings', 'StrategySettings', 'read_strategy_settings', 'read_definition', 'read_hooks',
+           'import_path']
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +76,31 @@ def import_path(thing: Any, option: str) -> str:
         raise SettingsError(f'{option}: expected a class or function of a module, got {thing!r}; define it at the top of a '
                             'module')
     return f'{thing.__module__}:{name}'
+
+
+def read_definition(search_space: Any) -> Mapping[str, Any]:
+    """An NNI search-space definition, given as it is or as its file; empty where nothing is given.
+
+    Raises
+    ------
+    SettingsError
+        If it is anything else.
+    """
+    if isinstance(search_space, (str, Path)):
+        return read_mapping(Path(search_space), 'search_space: ')
+    if search_space is not None and not isinstance(search_space, Mapping):
+        raise SettingsError(f'search_space: expected a mapping of labels to their values, or its file, got {search_space!r}')
+    return search_space or {}
+
+
+def read_hooks(given: Any) -> list[MutationHook]:
+    """The mutator's further hooks.
+
+    Raises
+    ------
+    SettingsError
+        If they are no list of functions.
+    """
+    if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
+        raise SettingsError(f'mutation_hooks: expected a list of functions, got {given!r}')
+    return list(given)

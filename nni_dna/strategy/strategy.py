@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine, TrainingServiceExecutionEngine
-from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.strategy import MutationHook
-from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace, SimplifiedModelSpace
+from nni.nas.space import ExecutableModelSpace, ModelStatus
 from nni.nas.strategy import Strategy
 from nni.mutable import Mutable
 
@@ -23,10 +22,10 @@ from ..campaign.tasks import Task
 from ..compat import let_nas_experiments_resume
 from ..errors import CampaignError, NniDnaError, ResultError, SettingsError, WorkFolderError
 from ..manager import Manager
-from ..settings import read_mapping, to_plain
+from ..settings import to_plain
 from ..spaces.files import recalled
-from .parts import Parts
-from .settings import read_strategy_settings
+from .parts import Parts, traced
+from .settings import read_definition, read_hooks, read_strategy_settings
 from .setup import StrategySetup
 from .task import DNATask, assignment
 
@@ -99,9 +98,9 @@ class DNA(Strategy):
             'teacher': teacher, 'search': {'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds}, 'work': work,
             'blocks': list(blocks) if isinstance(blocks, tuple) else blocks, 'distill': {} if distill is None else distill,
             'rate': {} if rate is None else rate, 'seed': seed, 'retries': retries, 'threads': threads}, Path.cwd())
-        self._definition = _definition(search_space)
+        self._definition = read_definition(search_space)
         self._loaders = {'train_dataloaders': train_dataloaders, 'val_dataloaders': val_dataloaders}
-        self._hooks = _hooks(mutation_hooks)
+        self._hooks = read_hooks(mutation_hooks)
         self._campaign: Campaign | None = None
         self._parts: Parts | str | None = None
         self._assigner: TrialAssigner | None = None
@@ -123,7 +122,7 @@ class DNA(Strategy):
 
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> ExecutableModelSpace:
         """Check everything checkable and claim the work folder."""
-        parts = Parts(space=_traced(model_space), evaluator=model_space.evaluator, mutation_hooks=self._hooks,
+        parts = Parts(space=traced(model_space), evaluator=model_space.evaluator, mutation_hooks=self._hooks,
                       **self._loaders)
         if isinstance(parts.evaluator, Mutable) and parts.evaluator.simplify():
             raise SettingsError('evaluator: expected one without choices, got choices of '
@@ -285,37 +284,11 @@ class DNA(Strategy):
                                   f'{self._settings.work}; give DNA(work={state_dict.get("work")!r})')
 
 
-def _definition(search_space: Any) -> Mapping[str, Any]:
-    if isinstance(search_space, (str, Path)):
-        return read_mapping(Path(search_space), 'search_space: ')
-    if search_space is not None and not isinstance(search_space, Mapping):
-        raise SettingsError(f'search_space: expected a mapping of labels to their values, or its file, got {search_space!r}')
-    return search_space or {}
-
-
-def _hooks(given: Any) -> list[MutationHook]:
-    if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
-        raise SettingsError(f'mutation_hooks: expected a list of functions, got {given!r}')
-    return list(given)
-
-
 def _trial_limit(engine: ExecutionEngine) -> int | None:
     """How many trials the user lets the experiment have."""
     if isinstance(engine, TrainingServiceExecutionEngine):
         return engine.nodejs_binding.config.max_trial_number
     return getattr(engine, 'max_model_count', None)
-
-
-def _traced(model_space: ExecutableModelSpace) -> tuple[type, Sequence[Any], Mapping[str, Any]]:
-    """The class of a model space and the arguments of its constructor."""
-    if isinstance(model_space, SimplifiedModelSpace):
-        made: Any = model_space.model
-    elif isinstance(model_space, RawFormatModelSpace) and isinstance(model_space.model_space, ModelSpace):
-        made = model_space.model_space
-    else:
-        raise SettingsError(f'model format: expected "simplified" or "raw", got {type(model_space).__name__}; use '
-                            "NasExperimentConfig('ts', 'simplified', 'local')")
-    return made.trace_symbol, list(made.trace_args), dict(made.trace_kwargs)
 
 
 def _code_folder() -> Path:
