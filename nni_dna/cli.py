@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import json
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Sequence
 
@@ -71,6 +75,9 @@ def _export(arguments: argparse.Namespace) -> str:
 def _mute_nni() -> None:
     # nni 3.0 warns of every new class in torch.nn that it does not know.
     warnings.filterwarnings('ignore', category=RuntimeWarning, module='nni')
+    if find_spec('gym'):  # nni imports it where it is installed, and it says every time that it is no longer maintained
+        with contextlib.redirect_stderr(io.StringIO()):
+            importlib.import_module('gym')
 
 
 if __name__ == '__main__':
