@@ -113,3 +113,12 @@ class Chain:
     def largest_ratings(self) -> float:
         """Return the largest magnitude that a sum of ratings can have, the scale of its rounding errors."""
         return float(sum(np.abs(link.ratings).max(initial=0.0) for link in self.links))
+
+    def largest_rating(self) -> float:
+        """Return a rating that no combination exceeds: the sum of the blocks' largest, added in block order."""
+        return float(sum(link.ratings.max() for link in self.links))
+
+    def largest_costs(self) -> NDArray[np.float64]:
+        """Return, shape ``(C,)``, the largest magnitude that a sum of each cost can have."""
+        parts = [*(link.costs for link in self.links), self.tail[:, :, None]]
+        return np.sum([np.abs(costs).max(axis=(1, 2), initial=0.0) for costs in parts], axis=0)

@@ -12,19 +12,17 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nni_dna.search.bounds import ROUNDING, Weights, remaining, threshold
+from nni_dna.search.bounds import Weights, remaining, threshold
 from nni_dna.search.chain import Chain, Link
-from nni_dna.search.dominance import undominated
+from nni_dna.search.order import Order
+from nni_dna.search.size import SearchSizeError
 
 __all__ = ['Combinations', 'combine']
 
 # NOTE: continuations are made this many at a time, which bounds the memory and keeps the arrays in the cache.
 CHUNK = 2 ** 17
-# NOTE: below these sizes, looking for dominated partial combinations, or paths, takes longer than continuing them.
-COMBINATIONS_MIN = 2 ** 14
-PATHS_MIN = 2 ** 9
-# NOTE: a level of this size takes 2 to 3 GB. Instances of practical interest stay a hundred times smaller.
-COMBINATIONS_MAX = 2 ** 23
+# NOTE: a level of this size takes up to 1 GB. Instances of practical interest stay a hundred times smaller.
+COMBINATIONS_MAX = 2 ** 21
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +51,14 @@ class Combinations:
         return Combinations(paths=self.paths[which], ratings=self.ratings[which], costs=self.costs[:, which],
                             borders=self.borders[which])
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Combinations]) -> Combinations:
+        """Return the combinations of all parts, at least one, one part after another."""
+        return cls(paths=np.concatenate([part.paths for part in parts]),
+                   ratings=np.concatenate([part.ratings for part in parts]),
+                   costs=np.concatenate([part.costs for part in parts], axis=1),
+                   borders=np.concatenate([part.borders for part in parts]))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Step:
@@ -70,7 +76,8 @@ class _Step:
     ending: NDArray[np.float64]
 
 
-def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int) -> tuple[Combinations, int]:
+def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int, front: int | None = None
+            ) -> tuple[Combinations, int]:
     """Combine the paths of all blocks.
 
     Parameters
@@ -82,42 +89,35 @@ def combine(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: i
     cutoff
         The largest rating of interest, finite.
     top_k
-        How many results are wanted.
+        How many results are wanted; 1 for a front.
+    front
+        The cost whose Pareto front with the rating is wanted, an index into the chain's costs; None for the best ratings.
 
     Returns
     -------
     Combinations
-        Complete combinations that keep the limits. All of the ``top_k`` best whose rating is at most ``cutoff`` are
-        among them; others may be.
+        Complete combinations that keep the limits. All of the ``top_k`` best, or of the front, whose rating is at most
+        ``cutoff`` are among them; others may be.
     int
         How many continuations were made on the way.
 
     Raises
     ------
-    MemoryError
+    SearchSizeError
         If there are more partial combinations that neither the bounds nor dominance drop than memory is meant for.
     """
     bounds = [(row, threshold(chain, row, cutoff), remaining(chain, row)) for row in weights]
-    # Two sums are compared, each with its own roundings; the factor leaves room for both.
-    margin = ROUNDING * (len(chain.links) + 1) * chain.largest_ratings()
+    order = Order.of(chain, top_k=top_k, front=front)
     found = Combinations(paths=np.zeros((1, 0), dtype=np.int64), ratings=np.zeros(1),
                          costs=np.zeros((len(chain.limits), 1)), borders=np.zeros(1, dtype=np.int64))
     made = 0
     for position, link in enumerate(chain.links):
-        useful = _useful(link, top_k=top_k, margin=margin)
+        useful = order.useful(link)
         steps = [_prepare(link, useful, row, most, after[position + 1]) for row, most, after in bounds]
-        found, count = _continue(found, link, steps, top_k=top_k, margin=margin)
+        found, count = _continue(found, link, steps, order)
         made += count
     found = replace(found, costs=found.costs + chain.tail[:, found.borders])
     return found.take(np.all(found.costs <= chain.limits[:, None], axis=0)), made
-
-
-def _useful(link: Link, *, top_k: int, margin: float) -> NDArray[np.bool_]:
-    """Mark, shape ``(B_in, P)``, the paths of a link that are not known to be dominated behind each border state."""
-    if len(link.index) < PATHS_MIN:
-        return np.ones(link.costs.shape[1:], dtype=bool)
-    return np.stack([undominated(link.ratings, link.costs[:, state], link.border, top_k=top_k, margin=margin)
-                     for state in range(link.costs.shape[1])])
 
 
 def _prepare(link: Link, useful: NDArray[np.bool_], weights: Weights, most: float, after: NDArray[np.float64]) -> _Step:
@@ -128,7 +128,7 @@ def _prepare(link: Link, useful: NDArray[np.bool_], weights: Weights, most: floa
                  ending=np.take_along_axis(ending, ordered, axis=1))
 
 
-def _continue(partials: Combinations, link: Link, steps: Sequence[_Step], *, top_k: int, margin: float
+def _continue(partials: Combinations, link: Link, steps: Sequence[_Step], order: Order
               ) -> tuple[Combinations, int]:
     """Continue every partial combination with every path of a link that the bounds allow."""
     # The weights that leave the fewest continuations enumerate them, the others only check them.
@@ -144,15 +144,15 @@ def _continue(partials: Combinations, link: Link, steps: Sequence[_Step], *, top
         found.append(_check(partials, link, parents * len(link.index) + choices, checks))
         held += len(found[-1])
         if held > room:
-            found = [_thin(partials, link, np.concatenate(found), top_k=top_k, margin=margin)]
+            found = [_thin(partials, link, np.concatenate(found), order)]
             held = len(found[0])
             room = max(room, 2 * held)
             if held > COMBINATIONS_MAX:
-                raise MemoryError(f'More than {COMBINATIONS_MAX} partial combinations are equally good trade-offs, '
-                                  'because the ratings follow the costs too closely; ask for fewer solutions with '
-                                  '`top_k`, drop a limit, or give the costs in coarser units.')
+                raise SearchSizeError(f'More than {COMBINATIONS_MAX} partial combinations are equally good trade-offs, because '
+                                      'the ratings follow the costs too closely; drop or lower a limit, ask for fewer '
+                                      'solutions with `top_k`, or give the costs in coarser units.')
         start = stop
-    codes = _thin(partials, link, np.concatenate(found), top_k=top_k, margin=margin)
+    codes = _thin(partials, link, np.concatenate(found), order)
     parents, choices = np.divmod(codes, len(link.index))
     ratings, costs, borders = _extend(partials, link, codes)
     paths = np.column_stack([partials.paths[parents], link.index[choices]])
@@ -188,11 +188,7 @@ def _check(partials: Combinations, link: Link, codes: NDArray[np.int64], steps: 
     return codes
 
 
-def _thin(partials: Combinations, link: Link, codes: NDArray[np.int64], *, top_k: int, margin: float
-          ) -> NDArray[np.int64]:
-    """Sort continuations by their tuples of paths and, if they are many, drop the dominated ones."""
+def _thin(partials: Combinations, link: Link, codes: NDArray[np.int64], order: Order) -> NDArray[np.int64]:
+    """Sort continuations by their tuples of paths and drop the dominated ones, if there are many."""
     codes = np.sort(codes)
-    if len(codes) < COMBINATIONS_MIN:
-        return codes
-    ratings, costs, borders = _extend(partials, link, codes)
-    return codes[undominated(ratings, costs, borders, top_k=top_k, margin=margin)]
+    return codes[order.left(*_extend(partials, link, codes))]

@@ -3,17 +3,24 @@
 Two partial combinations of the same blocks that end in the same border state can be continued in the same ways. If one
 has no larger cost of any kind and comes first in the order of results, all its continuations do. A partial combination
 with ``k`` such rivals cannot be part of the ``k`` best.
+
+On a Pareto front, where a lower rating and a lower cost count alike, only ``k = 1`` makes sense, and of equal ratings the
+cheaper comes first.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from typing import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nni_dna.search.rivals import MOST, has_rival
+
 __all__ = ['undominated']
+
+_Count = Callable[[NDArray[np.float64], float, NDArray[np.float64]], NDArray]
 
 # NOTE: the rivals are counted on a grid whose cells must all be visited, and the passes repeat while they pay; a finer
 # grid drops more in one pass but takes longer than two passes on a coarse one.
@@ -24,56 +31,68 @@ PROGRESS = 0.9
 SAMPLE = 2 ** 12
 
 
-def undominated(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
-                top_k: int, margin: float) -> NDArray[np.bool_]:
+def undominated(numbers: NDArray[np.float64], borders: NDArray[np.int64], *, top_k: int,
+                margins: Mapping[int, float]) -> NDArray[np.bool_]:
     """Mark the partial combinations that fewer than ``top_k`` others are known to dominate.
 
-    The candidates stand in the order that decides where total ratings are equal. The rivals are counted from below, so
-    a dominated candidate may stay, but none that matters goes.
+    The candidates stand in the order that decides where all else is equal. The rivals are counted from below, so a
+    dominated candidate may stay, but none that matters goes.
 
     Parameters
     ----------
-    ratings
-        Shape ``(M,)``, M at least 1; smaller is better.
-    costs
-        Shape ``(C, M)``; smaller is better.
+    numbers
+        Shape ``(1 + C, M)``, M at least 1: the ratings, then the costs; smaller is better. A rival is larger in none.
     borders
         Shape ``(M,)``. Only candidates with equal values are compared.
     top_k
         How many results are wanted.
-    margin
-        Ratings that differ by more than this still differ after adding any continuation, in spite of rounding.
+    margins
+        By row of ``numbers``, those which decide who comes first, each with the difference from which on two numbers still
+        differ after adding any continuation, in spite of rounding.
 
     Returns
     -------
     numpy.ndarray
         Shape ``(M,)``, bool.
     """
-    left = np.arange(len(ratings))
-    while True:
-        keep = _pass(ratings[left], costs[:, left], borders[left], top_k=top_k, margin=margin)
+    left = np.arange(numbers.shape[1])
+    one = top_k == 1 and len(numbers) <= 1 + MOST
+    # Two numbers are quickly compared exactly; more take longer, so a grid goes first.
+    counted = not one or len(numbers) > 2
+    while counted:
+        before = len(left)
+        left = left[_pass(numbers[:, left], borders[left], _count_rivals, top_k=top_k, margins=margins)]
         # The grid follows the candidates that are left, so it grows finer where it matters.
-        finished = len(keep) >= PROGRESS * len(left)
-        left = left[keep]
-        if finished:
-            mask = np.zeros(len(ratings), dtype=bool)
-            mask[left] = True
-            return mask
+        counted = len(left) < PROGRESS * before
+    if one:
+        left = left[_pass(numbers[:, left], borders[left], has_rival, top_k=top_k, margins=margins)]
+    mask = np.zeros(numbers.shape[1], dtype=bool)
+    mask[left] = True
+    return mask
 
 
-def _pass(ratings: NDArray[np.float64], costs: NDArray[np.float64], borders: NDArray[np.int64], *,
-          top_k: int, margin: float) -> NDArray[np.int64]:
-    """Do one pass of :func:`undominated` and return the indices of those left, in order."""
+def _pass(numbers: NDArray[np.float64], borders: NDArray[np.int64], count: _Count, *, top_k: int,
+          margins: Mapping[int, float]) -> NDArray[np.int64]:
+    """Return the indices, in order, of those with fewer than ``top_k`` rivals, which ``count`` counts or finds."""
     kept = []
     for border in np.unique(borders):
         here = np.flatnonzero(borders == border)
         # A rival is better by so much that rounding cannot matter, or it is not worse and comes first.
-        here = here[_count_rivals(ratings[here], margin, costs[:, here]) < top_k]
-        numbers = np.vstack([ratings[here], costs[:, here]])
-        fine = _count_rivals(np.arange(len(here), dtype=np.float64), 0.0, numbers) < top_k
-        here, numbers = here[fine], numbers[:, fine]
-        kept.append(here[~_repeated(numbers, top_k)])
+        for row, margin in margins.items():
+            values = numbers[:, here]
+            here = here[count(values[row], margin, np.delete(values, row, axis=0)) < top_k]
+        here = here[~_repeated(numbers[:, here], top_k)]
+        # Candidates that differ by more than the margins have been compared.
+        close = all(_any_close(numbers[row, here], margin) for row, margin in margins.items())
+        if close and (count is _count_rivals or len(numbers) <= MOST):
+            here = here[count(np.arange(len(here), dtype=np.float64), 0.0, numbers[:, here]) < top_k]
+        kept.append(here)
     return np.sort(np.concatenate(kept))
+
+
+def _any_close(values: NDArray[np.float64], margin: float) -> bool:
+    """Tell whether any two values, shape ``(M,)``, lie within a margin."""
+    return bool((np.diff(np.sort(values)) <= margin).any())
 
 
 def _repeated(numbers: NDArray[np.float64], times: int) -> NDArray[np.bool_]:

@@ -24,26 +24,17 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nni_dna.search.bounds import Weights, restrict, through
-from nni_dna.search.chain import Chain
-from nni_dna.search.combine import Combinations, combine
-from nni_dna.search.infeasible import infeasible_error
-from nni_dna.search.inputs import check_limit_names, check_limits, check_tables, check_tail_costs, check_top_k
-from nni_dna.search.multipliers import best_multipliers
-from nni_dna.search.result import SearchResult, Solution
-from nni_dna.search.slack import slack_for
+from nni_dna.search.inputs import check_top_k
+from nni_dna.search.problem import Problem
+from nni_dna.search.result import SearchResult
+from nni_dna.search.rounds import relax, search_under
 from nni_dna.search.tables import BlockTable
 
 __all__ = ['search']
 
-# NOTE: the number of combinations that the first cut-off aims at, for one solution, and its growth per round. Only
-# times depend on them: a low aim adds rounds, which are cheap at first; a high one makes a round look at too much.
+# NOTE: the number of combinations that the first cut-off aims at, for one solution. Only times depend on it: a low aim
+# adds rounds, which are cheap at first; a high one makes a round look at too much.
 AIM = 1e3
-AIM_GROWTH = 8
-# NOTE: a partial combination has used more or less than its share of a limit, so the multipliers that bound it best
-# differ from the best ones overall; some of those passed on the way to them serve. More take longer to check than
-# they save.
-MULTIPLIERS = 8
 
 
 def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int = 1,
@@ -84,72 +75,29 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
         If the shapes do not fit each other, a block has no path to choose, or another argument is out of range.
     InfeasibleError
         If no combination keeps the limits; its ``cheapest`` has the smallest possible total of each cost alone.
-    MemoryError
+    SearchSizeError
         If too many partial combinations are equally good trade-offs; see above.
     RuntimeError
         If a solution does not survive being recomputed from the tables, which would be a bug here.
     """
-    check_tables(tables)
-    count = tables[0].costs.shape[2]
-    maxima, names = check_limits(limits, count), check_limit_names(limit_names, count)
-    tail, top_k = check_tail_costs(tail_costs, tables), check_top_k(top_k)
-
-    full = Chain.from_tables(tables, tail, maxima)
-    cheapest = full.smallest_totals()
-    if (cheapest > maxima).any():
-        raise infeasible_error(names, maxima, cheapest)
-    chain = full.with_costs(maxima < full.largest_totals())
-    bounds = best_multipliers(chain)[:MULTIPLIERS]
-    bound = bounds[0][0]
-    weights = [Weights(rating=1.0, costs=mu) for _, mu in bounds]
-    weights += [Weights(rating=0.0, costs=unit) for unit in np.eye(len(chain.limits))]
-    slacks = [totals - totals.min() for totals in through(chain, weights[0])]
-
-    last = float(sum(link.ratings.max() for link in chain.links))
+    problem, top_k = Problem.of(tables, limits, tail_costs, limit_names), check_top_k(top_k)
+    chain = problem.chain.with_costs(problem.limits < problem.dearest)
+    relaxed = relax(chain)
+    last = chain.largest_rating()
     aim, cutoff, known, rounds, expanded, proven = AIM * math.sqrt(top_k), -math.inf, math.inf, 0, 0, False
     while not proven:
-        # Ties can hold any number of combinations, so a larger aim alone may not move the cut-off.
-        while (goal := bound + slack_for(slacks, aim)) <= cutoff:
-            aim *= AIM_GROWTH
-        cutoff = min(goal, known, last)
-        found, made = _search_under(chain, weights, cutoff=cutoff, top_k=top_k)
+        cutoff, aim = relaxed.cutoff_above(cutoff, aim)
+        cutoff = min(cutoff, known, last)
+        found, made = search_under(chain, relaxed.weights, cutoff=cutoff, top_k=top_k)
+        # A stable sort leaves solutions of equal rating in the order of their path indices.
+        found = found.take(np.argsort(found.ratings, kind='stable')[:top_k])
         rounds, expanded = rounds + 1, expanded + made
         if len(found.ratings) == top_k:
             known = min(known, float(found.ratings[-1]))
         proven = known <= cutoff or cutoff == last
     if not len(found.ratings):
-        raise infeasible_error(names, maxima, cheapest)
-    solutions = tuple(_solution(tables, tail, paths) for paths in found.paths.tolist())
-    _verify(solutions, found, maxima)
-    return SearchResult(solutions=solutions, proven=proven, cutoff=cutoff, bound=bound, rounds=rounds,
+        raise problem.infeasible()
+    solutions = problem.solutions(found)
+    problem.check_order([(solution.rating, solution.paths) for solution in solutions])
+    return SearchResult(solutions=solutions, proven=proven, cutoff=cutoff, bound=relaxed.bound, rounds=rounds,
                         expanded=expanded)
-
-
-def _search_under(chain: Chain, weights: Sequence[Weights], *, cutoff: float, top_k: int) -> tuple[Combinations, int]:
-    """Return the best solutions found with a cut-off, at most ``top_k`` in order, and the size of the search."""
-    for row in weights:
-        chain = restrict(chain, row, cutoff)
-    found, made = combine(chain, weights, cutoff=cutoff, top_k=top_k)
-    # A stable sort leaves solutions of equal rating in the order of their path indices.
-    return found.take(np.argsort(found.ratings, kind='stable')[:top_k]), made
-
-
-def _solution(tables: Sequence[BlockTable], tail_costs: NDArray[np.float64], paths: Sequence[int]) -> Solution:
-    """Add up one combination of paths from the tables."""
-    rating, costs, state = 0.0, np.zeros(tail_costs.shape[1]), 0
-    for table, path in zip(tables, paths, strict=True):
-        rating += float(table.ratings[path])
-        costs = costs + table.costs[state, path]
-        state = int(table.border[path])
-    return Solution(paths=tuple(paths), rating=rating, costs=tuple((costs + tail_costs[state]).tolist()))
-
-
-def _verify(solutions: Sequence[Solution], found: Combinations, limits: NDArray[np.float64]) -> None:
-    """Check recomputed solutions against the limits, the search's own numbers and the promised order."""
-    for solution, rating in zip(solutions, found.ratings, strict=True):
-        if min(solution.paths) < 0 or solution.rating != rating or (np.array(solution.costs) > limits).any():
-            raise RuntimeError(f'The search found {solution} with rating {rating} under the limits {limits.tolist()}, '
-                               'but recomputing it from the tables says otherwise; please report this as a bug.')
-    keys = [(solution.rating, solution.paths) for solution in solutions]
-    if any(first >= second for first, second in zip(keys, keys[1:])):
-        raise RuntimeError('The search returned solutions out of order; please report this as a bug.')

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nni_dna.errors import SettingsError
 from nni_dna.search.tables import BlockTable
 
-__all__ = ['check_limit_names', 'check_limits', 'check_tables', 'check_tail_costs', 'check_top_k']
+__all__ = ['check_cost', 'check_limit_names', 'check_limits', 'check_tables', 'check_tail_costs', 'check_top_k']
 
 
 def check_tables(tables: Sequence[BlockTable]) -> None:
@@ -80,3 +80,10 @@ def check_limit_names(limit_names: Sequence[str] | None, count: int) -> tuple[st
         raise SettingsError(f'Expected `limit_names` to hold {count} different names, one per limit, but got '
                             f'{limit_names!r}.')
     return tuple(limit_names)
+
+
+def check_cost(cost: int, count: int) -> int:
+    """Return which cost it is."""
+    if isinstance(cost, bool) or not isinstance(cost, (int, np.integer)) or not 0 <= cost < count:
+        raise SettingsError(f'Expected `cost` to be one of the {count} costs, counted from 0, but got {cost!r}.')
+    return int(cost)

@@ -30,8 +30,7 @@ def best_multipliers(chain: Chain) -> list[tuple[float, NDArray[np.float64]]]:
     Parameters
     ----------
     chain
-        Blocks with at least one path each, and limits that can each be met alone and are each exceeded by some
-        combination.
+        Blocks with at least one path each, and limits that can each be met alone.
 
     Returns
     -------
@@ -40,6 +39,7 @@ def best_multipliers(chain: Chain) -> list[tuple[float, NDArray[np.float64]]]:
         unit, the largest bound first.
     """
     span = chain.largest_totals() - chain.smallest_totals()
+    span[span <= 0] = 1.0  # the same for all combinations, so any unit does
     ratings = [link.ratings for link in chain.links]
     scale = sum(float(np.ptp(values)) for values in ratings) or 1.0
     most = MULTIPLIER_MAX * scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['SearchResult', 'Solution']
+__all__ = ['ParetoFront', 'SearchResult', 'Solution']
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,5 +51,29 @@ class SearchResult:
     proven: bool
     cutoff: float
     bound: float
+    rounds: int
+    expanded: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoFront:
+    """All trade-offs between the rating and one cost within the limits.
+
+    Parameters
+    ----------
+    points
+        One architecture for each pair of rating and cost that no other one beats: no combination within the limits has a
+        rating and a cost that are no larger and not both the same. In ascending order of the cost, so of ever better
+        (smaller) ratings.
+    cost
+        Which cost it is: an index into the solutions' ``costs``.
+    rounds
+        How many cut-offs were tried.
+    expanded
+        How many partial combinations were made on the way, over all rounds.
+    """
+
+    points: tuple[Solution, ...]
+    cost: int
     rounds: int
     expanded: int

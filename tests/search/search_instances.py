@@ -116,3 +116,46 @@ def extreme_totals(tables, tail_costs=None):
             totals = {state: total + sign * tail_costs[state] for state, total in totals.items()}
         extremes.append(sign * np.min(list(totals.values()), axis=0))
     return extremes
+
+
+def mixed_instance(rng):
+    """One to four blocks of one to eight paths, with every kind of trouble now and then."""
+    blocks, costs = int(rng.integers(1, 5)), int(rng.integers(0, 5))
+    states = [1, *rng.integers(1, 4, blocks)]
+    largest = int(rng.choice([0, 1, 4, 100, 10 ** 6]))
+    kind = rng.choice(['spread', 'one decimal', 'equal', 'few', 'follow costs', 'scaled'])
+    tables = []
+    for number in range(blocks):
+        paths = int(rng.integers(1, 9))
+        values = rng.integers(0, largest + 1, (states[number], paths, costs)).astype(np.float64)
+        if rng.random() < 0.2:
+            values = rng.random(values.shape)
+        ratings = rng.random(paths)
+        if kind == 'one decimal':
+            ratings = ratings.round(1)
+        elif kind == 'equal':
+            ratings = np.full(paths, 0.1)
+        elif kind == 'few':
+            ratings = (ratings * 3).round() / 10
+        elif kind == 'follow costs' and costs:
+            ratings = -values[0, :, 0] / 7
+        elif kind == 'scaled':
+            ratings = (ratings - 0.5) * 10.0 ** rng.integers(-5, 6)
+        if rng.random() < 0.2:
+            ratings[rng.random(paths) < 0.3] = rng.choice([np.nan, np.inf])
+        border = rng.integers(0, states[number + 1], paths)
+        if paths > 1 and rng.random() < 0.3:
+            ratings[1], values[:, 1], border[1] = ratings[0], values[:, 0], border[0]
+        tables.append(BlockTable(ratings=ratings, costs=values, border=border))
+    tail = None if rng.random() < 0.3 else rng.integers(0, largest + 1, (states[-1], costs)).astype(np.float64)
+    return tables, tail
+
+
+def some_limits(rng, costs):
+    """Some of the totals that exist, none, or anything around them."""
+    limits = []
+    for totals in costs.T:
+        low, high = totals.min(), totals.max()
+        limits.append(rng.choice([np.inf, rng.choice(totals), rng.choice(totals),
+                                  rng.uniform(low - 0.05 * (high - low), high)]))
+    return np.array(limits)

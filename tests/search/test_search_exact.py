@@ -1,68 +1,28 @@
 """The search against enumeration."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from nni_dna.errors import InfeasibleError, SettingsError
-from nni_dna.search import BlockTable, combine, dominance, exact, search
-from search_instances import all_combinations, brute_force, found, random_tables
-
-
-def _mixed_instance(rng):
-    """One to four blocks of one to eight paths, with every kind of trouble now and then."""
-    blocks, costs = int(rng.integers(1, 5)), int(rng.integers(0, 5))
-    states = [1, *rng.integers(1, 4, blocks)]
-    largest = int(rng.choice([0, 1, 4, 100, 10 ** 6]))
-    kind = rng.choice(['spread', 'one decimal', 'equal', 'few', 'follow costs', 'scaled'])
-    tables = []
-    for number in range(blocks):
-        paths = int(rng.integers(1, 9))
-        values = rng.integers(0, largest + 1, (states[number], paths, costs)).astype(np.float64)
-        if rng.random() < 0.2:
-            values = rng.random(values.shape)
-        ratings = rng.random(paths)
-        if kind == 'one decimal':
-            ratings = ratings.round(1)
-        elif kind == 'equal':
-            ratings = np.full(paths, 0.1)
-        elif kind == 'few':
-            ratings = (ratings * 3).round() / 10
-        elif kind == 'follow costs' and costs:
-            ratings = -values[0, :, 0] / 7
-        elif kind == 'scaled':
-            ratings = (ratings - 0.5) * 10.0 ** rng.integers(-5, 6)
-        if rng.random() < 0.2:
-            ratings[rng.random(paths) < 0.3] = rng.choice([np.nan, np.inf])
-        border = rng.integers(0, states[number + 1], paths)
-        if paths > 1 and rng.random() < 0.3:
-            ratings[1], values[:, 1], border[1] = ratings[0], values[:, 0], border[0]
-        tables.append(BlockTable(ratings=ratings, costs=values, border=border))
-    tail = None if rng.random() < 0.3 else rng.integers(0, largest + 1, (states[-1], costs)).astype(np.float64)
-    return tables, tail
-
-
-def _limits(rng, costs):
-    """Some of the totals that exist, none, or anything around them."""
-    limits = []
-    for totals in costs.T:
-        low, high = totals.min(), totals.max()
-        limits.append(rng.choice([np.inf, rng.choice(totals), rng.choice(totals),
-                                  rng.uniform(low - 0.05 * (high - low), high)]))
-    return np.array(limits)
+from nni_dna.errors import InfeasibleError, NniDnaError, SettingsError
+from nni_dna.search import BlockTable, SearchSizeError, combine, dominance, exact, order, search
+from nni_dna.search.problem import Problem
+from search_instances import all_combinations, brute_force, found, mixed_instance, random_tables, some_limits
 
 
 def _check_mixed_instances(seed, count):
     rng = np.random.default_rng(seed)
     outcomes = []
     for _ in range(count):
-        tables, tail = _mixed_instance(rng)
+        tables, tail = mixed_instance(rng)
         paths, _, costs = all_combinations(tables, tail)
         if not len(paths):
             with pytest.raises(SettingsError, match='finite rating'):
                 search(tables, limits=np.full(costs.shape[1], np.inf), tail_costs=tail)
             outcomes.append('empty')
             continue
-        limits, top_k = _limits(rng, costs), int(rng.choice([1, 2, 3, 10, 100, 10 ** 5]))
+        limits, top_k = some_limits(rng, costs), int(rng.choice([1, 2, 3, 10, 100, 10 ** 5]))
         expected = brute_force(tables, limits, top_k, tail)
         if expected:
             result = search(tables, limits=limits, top_k=top_k, tail_costs=tail)
@@ -85,8 +45,8 @@ def test_any_small_instance_gives_what_enumeration_gives():
 @pytest.mark.parametrize('cells, sample', [(1, 1), (30, 5), (2 ** 16, 2 ** 12)])
 def test_small_chunks_and_early_dominance_change_nothing(monkeypatch, cells, sample):
     monkeypatch.setattr(combine, 'CHUNK', 3)
-    monkeypatch.setattr(combine, 'COMBINATIONS_MIN', 1)
-    monkeypatch.setattr(combine, 'PATHS_MIN', 1)
+    monkeypatch.setattr(order, 'COMBINATIONS_MIN', 1)
+    monkeypatch.setattr(order, 'PATHS_MIN', 1)
     monkeypatch.setattr(dominance, 'CELLS', cells)
     monkeypatch.setattr(dominance, 'SAMPLE', sample)
     monkeypatch.setattr(exact, 'AIM', 1)
@@ -164,21 +124,49 @@ def test_many_blocks_are_no_problem():
     assert result.bound <= result.solutions[0].rating
 
 
-def test_a_solution_that_cannot_be_recomputed_is_an_error():
-    table = BlockTable(ratings=np.array([0.5]), costs=np.array([[[7.0]]]), border=np.array([0]))
-    solutions = search([table], limits=[7]).solutions
-    combinations = combine.Combinations(paths=np.array([[0]]), ratings=np.array([0.5]), costs=np.array([[7.0]]),
-                                        borders=np.array([0]))
-    exact._verify(solutions, combinations, np.array([7.0]))
-    with pytest.raises(RuntimeError, match='report this as a bug'):
-        exact._verify(solutions, combinations, np.array([6.0]))
+def _problem(limit):
+    tables = [BlockTable(ratings=np.array([0.5, np.nan]), costs=np.array([[[7.0], [np.nan]]]), border=np.array([0, 0]))]
+    return Problem.of(tables, [limit], np.array([[1.0]]), None)
+
+
+def _combination(paths=((0,),), rating=0.5):
+    return combine.Combinations(paths=np.array(paths), ratings=np.full(len(paths), rating), costs=np.full((1, len(paths)), 8.0),
+                                borders=np.zeros(len(paths), dtype=np.int64))
+
+
+def test_a_solution_is_added_up_again():
+    solution, = _problem(8.0).solutions(_combination())
+    assert (solution.paths, solution.rating, solution.costs) == ((0,), 0.5, (8.0,))
+
+
+@pytest.mark.parametrize('combination, message', [
+    (_combination(rating=0.4), r'had a rating of 0.4 .* gives Solution.*rating=0.5.*report this as a bug'),
+    (_combination(paths=((1,),), rating=np.nan), 'report this as a bug'),
+    (_combination(paths=((-1,),)), 'one path for each of 1 blocks; please report this as a bug'),
+    (_combination(paths=((2,),)), 'one path for each'),
+    (_combination(paths=((0, 0),)), 'one path for each'),
+])
+def test_a_solution_that_cannot_be_added_up_again_is_an_error(combination, message):
+    with pytest.raises(RuntimeError, match=message):
+        _problem(8.0).solutions(combination)
+
+
+def test_a_solution_that_breaks_a_limit_is_an_error():
+    problem = dataclasses.replace(_problem(8.0), limits=np.array([7.0]))
+    with pytest.raises(RuntimeError, match=r'under the limits \[7.0\].*report this as a bug'):
+        problem.solutions(_combination())
+
+
+def test_solutions_out_of_order_are_an_error():
+    Problem.check_order([(0.5, (0,)), (0.5, (1,))])
     with pytest.raises(RuntimeError, match='out of order'):
-        exact._verify(solutions * 2, combinations.take(np.array([0, 0])), np.array([7.0]))
+        Problem.check_order([(0.5, (0,)), (0.5, (0,))])
 
 
 def test_more_combinations_than_memory_is_meant_for_are_an_error(monkeypatch):
     monkeypatch.setattr(combine, 'COMBINATIONS_MAX', 10)
     monkeypatch.setattr(combine, 'CHUNK', 2)
     tables = random_tables(np.random.default_rng(0), blocks=3, paths=10, costs=1)
-    with pytest.raises(MemoryError, match='top_k'):
+    with pytest.raises(SearchSizeError, match='top_k') as caught:
         search(tables, limits=[np.inf], top_k=1000)
+    assert isinstance(caught.value, NniDnaError) and isinstance(caught.value, MemoryError)

@@ -2,70 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
 
-from nni_dna.search import BlockTable, search
+from nni_dna.search import BlockTable, SearchSizeError, combine, pareto_front, search
 from search_instances import MADDS, extreme_totals, paper_space, random_tables, rate_at_random, rate_by_size
-
-
-def _milp_rating(tables, limits):
-    """Return the best rating by HiGHS, with a variable per block, border state before it and path."""
-    objective, blocks, ins, outs, costs = [], [], [], [], []
-    for number, table in enumerate(tables):
-        for state in range(table.costs.shape[0]):
-            usable = np.flatnonzero(np.isfinite(table.ratings))
-            objective.append(table.ratings[usable])
-            costs.append(table.costs[state, usable])
-            blocks.append(np.full(len(usable), number))
-            ins.append(np.full(len(usable), state))
-            outs.append(table.border[usable])
-    objective, blocks, ins, outs = map(np.concatenate, (objective, blocks, ins, outs))
-    equations, right = [], []
-    for number in range(len(tables)):
-        equations.append(blocks == number)
-        right.append(1)
-        for state in range(tables[number].costs.shape[0] if number else 0):
-            leaves, enters = (blocks == number - 1) & (outs == state), (blocks == number) & (ins == state)
-            equations.append(leaves.astype(float) - enters)
-            right.append(0)
-    solved = milp(objective, integrality=np.ones(len(objective)), bounds=Bounds(0, 1), options={'mip_rel_gap': 0.0},
-                  constraints=[LinearConstraint(sparse.csr_array(np.array(equations, dtype=float)), right, right),
-                               LinearConstraint(np.concatenate(costs).T, -np.inf, limits)])
-    assert solved.success
-    return solved.fun
-
-
-def _pareto_rating(tables, limit):
-    """Return the best rating under one limit by a plain dynamic program over all Pareto-optimal partial sums."""
-    fronts = {0: (np.zeros(1), np.zeros(1))}
-    for table in tables:
-        reached = {}
-        for state, (ratings, costs) in fronts.items():
-            for ending in np.unique(table.border):
-                here = table.border == ending
-                choices = _front(table.ratings[here], table.costs[state, here, 0])
-                reached.setdefault(ending, []).append(_front((ratings[:, None] + choices[0]).ravel(),
-                                                             (costs[:, None] + choices[1]).ravel()))
-        fronts = {ending: _front(*map(np.concatenate, zip(*parts))) for ending, parts in reached.items()}
-    return min(ratings[costs <= limit].min(initial=np.inf) for ratings, costs in fronts.values())
-
-
-def _front(ratings, costs):
-    order = np.lexsort([ratings, costs])
-    ratings, costs = ratings[order], costs[order]
-    best = np.concatenate([[True], ratings[1:] < np.minimum.accumulate(ratings)[:-1]])
-    return ratings[best], costs[best]
-
-
-def _without_dominated(table):
-    """Return the table without the paths that another one beats in rating and in every cost, one by one."""
-    kept = []
-    for path in np.argsort(table.ratings):
-        rivals = [rival for rival in kept if table.border[rival] == table.border[path]]
-        if not (table.costs[:, rivals] <= table.costs[:, [path]]).all(axis=(0, 2)).any():
-            kept.append(path)
-    return BlockTable(ratings=table.ratings[kept], costs=table.costs[:, kept], border=table.border[kept])
+from search_references import milp_rating, plain_front, without_dominated
 
 
 def _limits(tables, share):
@@ -78,7 +18,7 @@ def _limits(tables, share):
 def test_five_blocks_of_forty_paths_give_the_optimum_of_a_mixed_integer_program(costs, share):
     tables = random_tables(np.random.default_rng(costs), blocks=5, paths=40, costs=costs, largest=1000)
     limits = _limits(tables, share)
-    assert search(tables, limits=limits).solutions[0].rating == pytest.approx(_milp_rating(tables, limits), abs=1e-6)
+    assert search(tables, limits=limits).solutions[0].rating == pytest.approx(milp_rating(tables, limits), abs=1e-6)
 
 
 @pytest.mark.parametrize('rate', [rate_at_random, rate_by_size])
@@ -87,14 +27,15 @@ def test_the_full_space_gives_the_optimum_of_a_dynamic_program(rate, share):
     tables = [BlockTable(ratings=table.ratings, costs=table.costs[:, :, MADDS:], border=table.border)
               for table in paper_space(rate(np.random.default_rng(0)))]
     limits = _limits(tables, share)
-    assert search(tables, limits=limits).solutions[0].rating == _pareto_rating(tables, limits[0])
+    ratings, costs = plain_front(tables)
+    assert search(tables, limits=limits).solutions[0].rating == ratings[costs <= limits[0]].min()
 
 
 @pytest.mark.parametrize('rate', [rate_at_random, rate_by_size])
 def test_the_full_space_under_two_limits_gives_the_optimum_of_a_mixed_integer_program(rate):
     tables = paper_space(rate(np.random.default_rng(0)))
     limits = _limits(tables, 0.3)
-    expected = _milp_rating([_without_dominated(table) for table in tables], limits)
+    expected = milp_rating([without_dominated(table) for table in tables], limits)
     assert search(tables, limits=limits).solutions[0].rating == pytest.approx(expected, abs=1e-6)
 
 
@@ -128,3 +69,14 @@ def test_equal_ratings_in_the_full_space_give_the_first_tuples():
     result = search(tables, limits=[np.inf, np.inf], top_k=13)
     assert [solution.paths for solution in result.solutions] == [(0, 0, 0, 0, *divmod(number, 6))
                                                                  for number in range(13)]
+
+
+def test_ratings_equal_to_minus_a_cost_outgrow_the_memory_with_an_error_that_says_so(monkeypatch):
+    # Then every partial combination is as good a trade-off as any other; the true size takes longer to reach.
+    monkeypatch.setattr(combine, 'COMBINATIONS_MAX', 2 ** 13)
+    monkeypatch.setattr(combine, 'CHUNK', 2 ** 11)
+    tables = paper_space(lambda costs: -costs[:, MADDS])
+    limits = _limits(tables, 0.3)
+    for run in (search, lambda tables, limits: pareto_front(tables, cost=MADDS, limits=limits)):
+        with pytest.raises(SearchSizeError, match='More than 8192 partial combinations.*coarser units'):
+            run(tables, limits=limits)
