@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     space = commands.add_parser('space', help='search-space files').add_subparsers(dest='action', required=True)
     export = space.add_parser('export', help="print a model space as NNI's search-space file")
-    export.add_argument('name', help='dna, digits, or the import path of a ModelSpace')
+    export.add_argument('name', help='dna, digits, proxylessnas, mobilenetv3, shufflenet, or the import path of a ModelSpace')
     export.set_defaults(run=_export)
 
     arguments = parser.parse_args(argv)

@@ -194,7 +194,7 @@ class Campaign:
         """(paths,) of a block."""
         rated: dict[str, np.ndarray] = {}
         for name in block.supernets:
-            cells = [cell for cell in block.cells if cell.supernet == name]
+            cells = block.cells_of(name)
             tables = load_ratings(self.work.root / supernet_id(block, name) / 'ratings.npz', cells)
             rated.update(zip((cell.name for cell in cells), tables))
         return np.concatenate([rated[cell.name] for cell in block.cells])

@@ -60,9 +60,8 @@ def _names(setup: Setup, key: SupernetKey) -> tuple[str, str]:
     return block.name, block.supernets[key[1]]
 
 
-def _cells(setup: Setup, key: SupernetKey) -> list[Cell]:
-    name = _names(setup, key)[1]
-    return [cell for cell in setup.chain.blocks[key[0]].cells if cell.supernet == name]
+def _cells(setup: Setup, key: SupernetKey) -> tuple[Cell, ...]:
+    return setup.chain.blocks[key[0]].cells_of(_names(setup, key)[1])
 
 
 def _supernets(setup: Setup, task: Task) -> dict[SupernetKey, BlockSupernet]:

@@ -136,6 +136,10 @@ class Block:
         """Names of its supernets, in the order of the cells."""
         return tuple(dict.fromkeys(cell.supernet for cell in self.cells))
 
+    def cells_of(self, supernet: str) -> tuple[Cell, ...]:
+        """The cells whose weights one supernet holds, in their order."""
+        return tuple(cell for cell in self.cells if cell.supernet == supernet)
+
     @property
     def borders(self) -> tuple[Architecture, ...]:
         """The different choices (label to value) that the block can hand on, in the order of the cells."""

@@ -64,7 +64,7 @@ def units_of(space: ModelSpace, image_shape: tuple[int, ...]) -> list[Unit]:
     passages = [piece for passage in run.passages for piece in _apart(passage)]
     _check_once(root)
     last = max((index for index, passage in enumerate(passages) if labels_of(passage.module)), default=-1)
-    _check_all_choices(space, root, passages)
+    _check_all_choices(space, root.inner[len(run.passages):], passages)
     kept = passages[:last + 1] + _maps(passages[last + 1:])
     return [Unit(name=passage.name, size=(passage.shape[1], passage.shape[2]) if passage.is_map else None,
                  pointwise=_is_pointwise(passage)) for passage in kept]
@@ -117,9 +117,8 @@ def _check_once(root: Passage) -> None:
         seen.add(passage.name)
 
 
-def _check_all_choices(space: ModelSpace, root: Passage, passages: list[Passage]) -> None:
+def _check_all_choices(space: ModelSpace, behind: list[Passage], passages: list[Passage]) -> None:
     known = {label for passage in passages for label in labels_of(passage.module)}
-    behind = root.inner[len(run_of(root).passages):]
     tail = {label for passage in behind for label in labels_of(passage.module)}
     # Sizes may reach into the classifier; operations may not.
     lost = [label for label in labels_of(space) if label not in known]

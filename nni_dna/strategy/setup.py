@@ -81,7 +81,7 @@ class StrategySetup(Setup):
         """As the evaluator does it; the quality is what it reports."""
         return evaluate(self._parts.fresh().evaluator, network, report)
 
-    @property
+    @cached_property
     def recipe(self) -> Any:
         return self._parts.record()['evaluator']
 

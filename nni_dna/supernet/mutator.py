@@ -142,7 +142,7 @@ class DNAMutator:
             If NNI cannot turn a module of the space into a supermodule that computes the same.
         """
         own = chain.blocks[block]
-        cells = [cell for cell in own.cells if cell.supernet == name]
+        cells = own.cells_of(name)
         names = list(dict.fromkeys(layer.name for cell in cells for layer in cell.layers))
         holder = _Holder([copy.deepcopy(space.get_submodule(layer)) for layer in names])
         if hasattr(space, 'extra_oneshot_hooks'):  # where NNI's own strategies look for a model space's hooks

@@ -76,7 +76,8 @@ class BlockSupernet(nn.Module):
         self.radix = [tuple(len(choices) for choices in options) for options in self._options]
         self._choices = {module: [part for part in module.modules() if isinstance(part, BaseSuperNetModule)]
                          for module in (entry, *self.layers, *self.exits)}
-        self._chosen: dict[tuple[int, int, int], list[Any]] = {}  # what NNI's modules found out for a choice, which takes long
+        # What NNI's modules found out for a choice, which takes long.
+        self._chosen: dict[tuple[int, int, int], dict[BaseSuperNetModule, Any]] = {}
 
     def run_step(self, cell: int, step: int, option: int, x: torch.Tensor) -> torch.Tensor:
         """Run one step of a cell with one of its candidates.
@@ -98,19 +99,15 @@ class BlockSupernet(nn.Module):
 
     def _choose(self, module: nn.Module, key: tuple[int, int, int]) -> None:
         cell, step, option = key
-        parts = self._choices[module]
-        known = self._chosen.get(key)
-        if known is None:
-            for part in parts:
-                part.resample(dict(self._options[cell][step][option]))
-            self._chosen[key] = [holder._sampled if (holder := _holder(part)) else None for part in parts]
-        else:
-            for part, sampled in zip(parts, known):
-                holder = _holder(part)
-                if holder is None:  # a module of the user's own keeps its choice where it likes
-                    part.resample(dict(self._options[cell][step][option]))
-                else:
-                    holder._sampled = sampled
+        known = self._chosen.setdefault(key, {})
+        for part in self._choices[module]:
+            holder = _holder(part)
+            if part in known:
+                holder._sampled = known[part]
+                continue
+            part.resample(dict(self._options[cell][step][option]))
+            if holder is not None:  # a module of the user's own keeps its choice where it likes
+                known[part] = holder._sampled
 
     def forward(self, x: torch.Tensor, cell: int, path: Sequence[int]) -> torch.Tensor:
         """The student's feature map for one path.
