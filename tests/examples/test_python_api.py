@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from nni.nas.hub.pytorch import MobileNetV3Space, ProxylessNAS, ShuffleNetSpace
+from ports import free_port
 
 from nni_dna.spaces import without_memory
 
@@ -62,7 +63,7 @@ def test_dna_ends_with_ranked_architectures_within_the_limits(space, make, tmp_p
 
 
 def test_dna_searches_a_space_of_the_users_own_on_the_training_service(tmp_path):
-    status, printed = search('--strategy', 'dna', '--space', 'own', '--top-k', '1', '--port', str(_free_port()),
+    status, printed = search('--strategy', 'dna', '--space', 'own', '--top-k', '1', '--port', str(free_port()),
                              '--work', str(tmp_path / 'work'))
     assert status == 0, printed
     sys.path.insert(0, str(EXAMPLE))
@@ -73,10 +74,3 @@ def test_dna_searches_a_space_of_the_users_own_on_the_training_service(tmp_path)
     found, = architectures(printed)
     with torch.device('meta'):
         OwnSpace().validate(found)
-
-
-def _free_port():
-    import socket
-    with socket.socket() as sock:
-        sock.bind(('localhost', 0))
-        return sock.getsockname()[1]

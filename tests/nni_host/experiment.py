@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 import requests
 import yaml
+from ports import free_port, is_free
 
 _NNICTL = str(Path(sys.executable).parent / 'nnictl')
 
@@ -27,7 +27,7 @@ class NniExperiment:
                   'trainingService': {'platform': 'local'}, **config}
         self.config = folder / 'config.yml'
         self.config.write_text(yaml.safe_dump(config))
-        self.port = _free_port()
+        self.port = free_port()
         self.id = ''
 
     def __enter__(self) -> NniExperiment:
@@ -39,10 +39,7 @@ class NniExperiment:
         self.stop()
 
     def stop(self) -> None:
-        _nnictl('stop', self.id)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not _is_free(self.port):
-            time.sleep(0.2)
+        stop(self.id, self.port)
 
     def resume(self) -> None:
         _nnictl('resume', self.id, '--port', str(self.port), '--experiment_dir', str(self.folder / 'nni'))
@@ -101,18 +98,15 @@ def events(work: Path, kind: str) -> list[str]:
     return [event['task'] for event in map(json.loads, lines) if event['event'] == kind]
 
 
+def stop(name: str, port: int) -> None:
+    """Stop an experiment, and wait until its manager has left the port."""
+    _nnictl('stop', name)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not is_free(port):
+        time.sleep(0.2)
+
+
 def _nnictl(*arguments: str) -> str:
     done = subprocess.run([_NNICTL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
     return done.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(('localhost', 0))
-        return sock.getsockname()[1]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(('localhost', port)) != 0

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiment import _free_port, _is_free, _nnictl, events
+from experiment import events, stop
+from ports import free_port
 
 TESTS = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
@@ -23,7 +24,7 @@ class Script:
     """The user's script as a process; what it prints is kept."""
 
     def __init__(self, engine, work, name, action='run', epochs=2, port=None):
-        self.name, self.port = name, port or _free_port()
+        self.name, self.port = name, port or free_port()
         self.log = work.parent / f'{name}-{action}.log'
         with self.log.open('w') as log:
             self.process = subprocess.Popen(
@@ -94,10 +95,7 @@ def test_killed_in_the_distillation_and_resumed_no_finished_block_is_trained_aga
     script.kill_when(lambda: in_one_distilled(work))
     finished = events(work, 'finished')
     kept = {task: (work / task / 'result.json').stat().st_mtime_ns for task in finished}
-    _nnictl('stop', name)  # NNI's manager outlives the script
-    deadline = time.monotonic() + 60
-    while not _is_free(script.port) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    stop(name, script.port)  # NNI's manager outlives the script
 
     exported = Script('ts', work, name, 'resume', epochs=60, port=script.port).printed('exported')
     assert exported == undisturbed[1]
