@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Callable
-
 from ..campaign.campaign import Campaign
 from ..campaign.config import ConfigSetup
-from ..campaign.setup import Setup
 from .running import run_task
 
 __all__ = ['run_campaign']
 
 
-def run_campaign(campaign: Campaign, make_setup: Callable[[], Setup] | None = None) -> None:
+def run_campaign(campaign: Campaign) -> None:
     """Do all that is left of a campaign.
 
     Parameters
     ----------
     campaign
         Goes to its end; what was finished is not done again.
-    make_setup
-        Gives each task its parts; those of its YAML file where nothing is given.
 
     Raises
     ------
     Exception
         What a task raised; nothing is tried again.
     """
-    make_setup = make_setup or (lambda: ConfigSetup.from_record(campaign.work.record(), campaign.work.root))
     while (task := campaign.next_task()) is not None:
         campaign.started(task, campaign.new_parameter_id())
-        campaign.finished(task, run_task(campaign.work, task, lambda value: None, make_setup))
+        campaign.finished(task, run_task(campaign.work, task, lambda value: None,
+                                         lambda: ConfigSetup.from_record(campaign.work.record(), campaign.work.root)))
