@@ -56,6 +56,7 @@ class Campaign:
         self._parameter_ids = 0
         self._replay()
         self._search_if_due()
+        self._take_up_unreported()
 
     def close(self) -> None:
         """Let others run a campaign on the work folder, which this one only reads from now on."""
@@ -77,6 +78,18 @@ class Campaign:
         self.work.journal.append('opened', finished=sorted(self._finished), phase=self.phase,
                                  tasks={**{phase: count for phase, count in counts.items() if count},
                                         'retrain': self.setup.settings.search.top_k})
+
+    def _take_up_unreported(self) -> None:
+        """A trial may have ended well while nobody was there to hear it."""
+        found = True
+        while found:  # what is finished decides which tasks follow
+            found = False
+            for task in self.tasks():
+                metric = None if self._is_finished(task) else self.work.finished_metric(task.id, task.basis)
+                if metric is not None:
+                    self.finished(task, metric)
+                    found = True
+                    break
 
     @property
     def phase(self) -> str:

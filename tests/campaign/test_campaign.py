@@ -235,6 +235,22 @@ def test_a_restart_goes_on_where_the_journal_ends_and_repeats_nothing(finished, 
     assert ranking(work) == ranking(finished)
 
 
+def test_what_a_trial_finished_while_nobody_listened_counts_after_a_restart(finished, tmp_path):
+    work = tmp_path / 'work'
+    campaign = open_campaign(work)
+    unheard = []
+    for _ in range(6):  # every trial ends well, and each time the campaign dies before it hears
+        task = campaign.next_task()
+        campaign.started(task, campaign.new_parameter_id())
+        run(campaign, task)
+        unheard.append(task.id)
+        campaign.close()
+        campaign = open_campaign(work)
+    assert campaign.done
+    assert len(set(unheard)) == 6
+    assert ranking(work) == ranking(finished)
+
+
 def test_a_damaged_file_is_not_read_and_its_task_is_run_again(finished, tmp_path):
     work = run_in_process(tmp_path / 'work')
     table = work / 'distill' / 'block1' / 'deep' / 'ratings.npz'
