@@ -15,16 +15,28 @@ from .dna import DNASpace
 __all__ = ['build_space', 'without_memory', 'SPACES']
 
 
+_PAPER = (
+    {'stride': 2, 'cells': ['2x24', '3x24', '2x32']},
+    {'stride': 2, 'cells': ['2x40', '3x40', '4x40']},
+    {'stride': 2, 'cells': ['2x80', '3x80', '4x80']},
+    {'stride': 1, 'cells': ['3x112', '4x112', '4x96']},
+    {'stride': 2, 'cells': ['4x192', '5x192', '5x160']},
+    {'stride': 1, 'cells': ['1x320']},
+)
+
+_DIGITS = (
+    {'stride': 2, 'cells': ['2x4', '2x8']},
+    {'stride': 2, 'cells': ['1x16', '2x4', '2x16']},
+    {'stride': 2, 'cells': ['1x24', '2x8', '2x24']},
+)
+
+
 def dna(**kwargs: Any) -> DNASpace:
-    """The paper's space for the teacher EfficientNet-B7 (section 4.1): 1.96e17 architectures."""
-    return DNASpace(blocks=[
-        {'stride': 2, 'cells': ['2x24', '3x24', '2x32']},
-        {'stride': 2, 'cells': ['2x40', '3x40', '4x40']},
-        {'stride': 2, 'cells': ['2x80', '3x80', '4x80']},
-        {'stride': 1, 'cells': ['3x112', '4x112', '4x96']},
-        {'stride': 2, 'cells': ['4x192', '5x192', '5x160']},
-        {'stride': 1, 'cells': ['1x320']},
-    ], **kwargs)
+    """The paper's space for the teacher EfficientNet-B7 (section 4.1): 1.96e17 architectures.
+
+    Another table of cells (for another teacher, say) is given as ``blocks``.
+    """
+    return DNASpace(**{'blocks': _PAPER, **kwargs})
 
 
 def digits(**kwargs: Any) -> DNASpace:
@@ -32,11 +44,7 @@ def digits(**kwargs: Any) -> DNASpace:
 
     So narrow that on the digits it makes a difference which architecture is trained.
     """
-    return DNASpace(blocks=[
-        {'stride': 2, 'cells': ['2x4', '2x8']},
-        {'stride': 2, 'cells': ['1x16', '2x4', '2x16']},
-        {'stride': 2, 'cells': ['1x24', '2x8', '2x24']},
-    ], **{'stem_width': 8, 'first_width': 0, 'head_width': 64, 'dropout': 0.1, **kwargs})
+    return DNASpace(**{'blocks': _DIGITS, 'stem_width': 8, 'first_width': 0, 'head_width': 64, 'dropout': 0.1, **kwargs})
 
 
 SPACES: dict[str, Callable[..., ModelSpace]] = {

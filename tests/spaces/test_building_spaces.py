@@ -49,6 +49,12 @@ def test_a_space_by_name_is_built_for_the_number_of_classes(name):
     assert last.out_features == 17
 
 
+def test_another_table_of_cells_is_a_setting():
+    space = build_space('dna', {'blocks': [{'stride': 2, 'cells': ['2x8', '3x8']}], 'kernel_sizes': [3]}, 4)
+    assert set(space.simplify()) == {'block1/cell', *(f'block1/2x8/layer{i}' for i in (1, 2)),
+                                     *(f'block1/3x8/layer{i}' for i in (1, 2, 3))}
+
+
 def test_arguments_reach_the_constructor_and_win_over_the_task():
     with torch.device('meta'):
         space = build_space('digits', {'head_width': 20, 'num_classes': 3}, num_classes=10)
