@@ -85,8 +85,8 @@ class FairPaths(PathSampler):
 
     A step draws a cell and takes K paths of it, K being the largest number of candidates of any layer of the supernet. In a
     layer with K candidates each is used once, in random order. A layer with k < K candidates uses each K // k times; the K % k
-    uses that are left go to candidates dealt from a shuffled deck, which goes on from step to step and is shuffled anew when it
-    is empty. So at any time, the uses of a layer's candidates differ by one at most.
+    uses that are left go to different candidates, dealt from a shuffled deck that goes on from step to step and is shuffled
+    anew when it is empty. So the uses of a layer's candidates differ by one at most, in every step and in all steps together.
     """
 
     def __init__(self, radix: Radix, stream: np.random.Generator):
@@ -104,12 +104,13 @@ class FairPaths(PathSampler):
 
     def _column(self, base: int, deck: list[int], count: int) -> list[int]:
         """The options of one layer, path by path."""
-        used = list(range(base)) * (count // base)
+        dealt: list[int] = []
         for _ in range(count % base):
             if not deck:
-                deck.extend(self._shuffled(list(range(base))))
-            used.append(deck.pop())
-        return self._shuffled(used)
+                # What this step has had comes last.
+                deck.extend(sorted(self._shuffled(list(range(base))), key=lambda option: option not in dealt))
+            dealt.append(deck.pop())
+        return self._shuffled(list(range(base)) * (count // base) + dealt)
 
     def _shuffled(self, options: list[int]) -> list[int]:
         return [options[index] for index in self._stream.permutation(len(options))]
