@@ -14,9 +14,10 @@ import numpy as np
 from ..errors import CampaignError, ResultError
 from ..rating import load_ratings
 from ..spaces import Block
+from .over_training import best_of_epoch, over_training_file, over_training_tasks
 from .ranking import rank
 from .setup import Setup
-from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, supernet_id, teacher_tasks
+from .tasks import TEACHER_ID, Task, distill_tasks, ratings_name, retrain_tasks, supernet_id, teacher_tasks
 from .work import WorkFolder
 
 __all__ = ['Campaign']
@@ -53,6 +54,8 @@ class Campaign:
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
         self._ranking: list[dict[str, Any]] | None = None
+        self._found: list[dict[str, Any]] = []  # the best architecture of each epoch that is to be retrained
+        self._losses: dict[str, Any] = {}
         self._parameter_ids = 0
         self._replay()
         self._search_if_due()
@@ -77,7 +80,7 @@ class Campaign:
         counts = {phase: sum(task.phase == phase for task in self.tasks()) for phase in ('teacher', 'distill')}
         self.work.journal.append('opened', finished=sorted(self._finished), phase=self.phase,
                                  tasks={**{phase: count for phase, count in counts.items() if count},
-                                        'retrain': self.setup.settings.search.top_k})
+                                        'retrain': self.setup.settings.search.top_k + len(self.setup.over_training)})
 
     def _take_up_unreported(self) -> None:
         """A trial may have ended well while nobody was there to hear it."""
@@ -85,7 +88,7 @@ class Campaign:
         while found:  # what is finished decides which tasks follow
             found = False
             for task in self.tasks():
-                metric = None if self._is_finished(task) else self.work.finished_metric(task.id, task.basis)
+                metric = None if self._is_finished(task) or not task.ready else self.work.finished_metric(task.id, task.basis)
                 if metric is not None:
                     self.finished(task, metric)
                     found = True
@@ -100,7 +103,7 @@ class Campaign:
         return 'search' if self._ranking is None else 'done'
 
     def _is_finished(self, task: Task) -> bool:
-        return task.id in self._finished and self._finished[task.id]['basis'] == task.basis
+        return task.ready and task.id in self._finished and self._finished[task.id]['basis'] == task.basis
 
     @property
     def done(self) -> bool:
@@ -109,20 +112,22 @@ class Campaign:
 
     def tasks(self) -> list[Task]:
         """All tasks that are known so far, in the order in which they run."""
-        tasks = teacher_tasks(self.setup.settings) + self._distill_tasks()
-        if self._ranking is not None:
-            tasks += retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in self._ranking])
-        return tasks
+        return teacher_tasks(self.setup.settings) + self._distill_tasks() + self._retrain_tasks()
 
     def _distill_tasks(self) -> list[Task]:
         teacher = self._finished.get(TEACHER_ID, {}).get('sha256', '')
-        return distill_tasks(self.setup.settings, self.setup.chain, teacher[:16])
+        return distill_tasks(self.setup.settings, self.setup.chain, teacher[:16], self._finished)
+
+    def _retrain_tasks(self) -> list[Task]:
+        """The winners, best first, and what was found over the training."""
+        winners = retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in self._ranking or ()])
+        return winners + over_training_tasks(self.setup.recipe, self._found, winners)
 
     def next_task(self) -> Task | None:
         """A task that can be started now, or None: all done, or the rest waits for running ones."""
         phase = self.phase
         for task in self.tasks():
-            if task.phase == phase and not self._is_finished(task) and task.id not in self._running:
+            if task.phase == phase and task.ready and not self._is_finished(task) and task.id not in self._running:
                 return task
         return None
 
@@ -199,23 +204,37 @@ class Campaign:
         if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
             ratings = [self._ratings(block) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
-            self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
+            self._search_over_training(ratings)
+            self.work.journal.append('ranked', architectures=len(self._retrain_tasks()), phase=self.phase)
         if self._ranking is not None:
             self._write_ranking()
 
-    def _ratings(self, block: Block) -> np.ndarray:
-        """(paths,) of a block."""
+    def _search_over_training(self, last: list[np.ndarray]) -> None:
+        """Find the best architectures of the epochs that were asked for, and of the last one."""
+        setup, epochs = self.setup, self.setup.over_training
+        if not epochs:
+            return
+        details = [self.work.read_result(task.id)['details'] for task in self._distill_tasks()]
+        self._losses = {name: curve for found in details for name, curve in found['losses'].items()}
+        tables = {epoch: [self._ratings(block, epoch) for block in setup.chain.blocks] for epoch in epochs}
+        tables[max(map(len, self._losses.values()))] = last
+        self._found = [best_of_epoch(epoch, setup.chain, setup.costs, ratings, setup.settings.search)
+                       for epoch, ratings in tables.items()]
+
+    def _ratings(self, block: Block, epoch: int | None = None) -> np.ndarray:
+        """(paths,) of a block, at the end of the training or after an epoch."""
         rated: dict[str, np.ndarray] = {}
         for name in block.supernets:
             cells = block.cells_of(name)
-            tables = load_ratings(self.work.root / supernet_id(block, name) / 'ratings.npz', cells)
+            tables = load_ratings(self.work.root / supernet_id(block, name) / ratings_name(epoch), cells)
             rated.update(zip((cell.name for cell in cells), tables))
         return np.concatenate([rated[cell.name] for cell in block.cells])
 
     def _write_ranking(self) -> None:
         assert self._ranking is not None
         entries = []
-        for entry, task in zip(self._ranking, self.tasks()[-len(self._ranking):]):
+        tasks = self._retrain_tasks()
+        for entry, task in zip(self._ranking, tasks):
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
@@ -226,3 +245,6 @@ class Campaign:
             'architectures_in_space': self.setup.chain.all_architectures,
             'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in self.setup.chain.blocks},
             'ranking': entries})
+        if self._found:
+            accuracies = {task.id: self._finished[task.id]['value'] for task in tasks if self._is_finished(task)}
+            self.work.write_over_training(over_training_file(self._found, self.setup.recipe, tasks, accuracies, self._losses))

@@ -75,7 +75,8 @@ def check_trial_limit(setup: Setup, limit: int | None) -> None:
 
 def _trials(setup: Setup) -> int:
     settings = setup.settings
-    return len(teacher_tasks(settings)) + len(distill_tasks(settings, setup.chain, '')) + settings.search.top_k
+    return len(teacher_tasks(settings)) + len(distill_tasks(settings, setup.chain, '')) + settings.search.top_k \
+        + len(setup.over_training)
 
 
 def _search_space(config: dict[str, Any], base: Path) -> dict[str, Any]:

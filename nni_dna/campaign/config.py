@@ -75,7 +75,13 @@ class ConfigSetup(Setup):
 
     @property
     def recipe(self) -> Any:
-        return dataclasses.asdict(self.settings.retrain)
+        return {key: value for key, value in dataclasses.asdict(self.settings.retrain).items() if key != 'over_training'}
+
+    @property
+    def over_training(self) -> range:
+        distill = self.settings.distill
+        return range(distill.rate_every, distill.epochs, distill.rate_every) \
+            if self.settings.retrain.over_training and distill.rate_every else range(0)
 
     def check_recipe(self) -> None:
         recipe_from(self.settings.retrain)

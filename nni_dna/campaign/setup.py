@@ -9,7 +9,7 @@ import logging
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Callable, Mapping, Protocol
+from typing import Any, Callable, ContextManager, Mapping, Protocol, Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -45,6 +45,9 @@ class Images(Protocol):
 
     def holdout(self) -> Any:
         """Images that no supernet was trained on."""
+
+    def undisturbed(self) -> ContextManager[Images]:
+        """The same images, to be read while a training goes on: what it reads afterwards does not change."""
 
 
 class Setup(ABC):
@@ -98,6 +101,11 @@ class Setup(ABC):
     @abstractmethod
     def record(self) -> dict[str, Any]:
         """The experiment as JSON-able data: what its work folder belongs to."""
+
+    @property
+    def over_training(self) -> Sequence[int]:
+        """The epochs of the distillation of which the best architectures are retrained too."""
+        return ()
 
     def check_recipe(self) -> None:
         """See that the retraining can be done."""

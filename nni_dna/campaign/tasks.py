@@ -13,7 +13,8 @@ from ..settings.sections import CommonSettings
 if TYPE_CHECKING:  # the chain's package imports torch, which `nni-dna show` does without
     from ..spaces.chain import Architecture, Block, Chain
 
-__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'retrain_tasks']
+__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'retrain_tasks',
+           'chained_basis', 'retrain_basis', 'ratings_name']
 
 PHASES = ('teacher', 'distill', 'search', 'retrain', 'done')
 """In order; ``search`` and ``done`` have no tasks."""
@@ -35,14 +36,17 @@ class Task:
     details
         What it is about, for people and for the trial.
     basis
-        Digest of what the result depends on beyond the settings: the teacher that was trained, the architecture and how it is
-        trained. A result on another basis does not count.
+        Digest of what the result depends on beyond the settings: the teacher that was trained, the blocks before it that were
+        searched, the architecture and how it is trained. A result on another basis does not count.
+    ready
+        Whether all of that is there; without it there is no basis yet, and the task must wait.
     """
 
     phase: str
     name: str
     details: Mapping[str, Any] = field(default_factory=dict)
     basis: str = ''
+    ready: bool = field(default=True, compare=False)
 
     @property
     def id(self) -> str:
@@ -72,21 +76,58 @@ def supernet_id(block: Block, name: str) -> str:
     return f'distill/{block.name}/{quote(name, safe="")}'
 
 
-def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str) -> list[Task]:
-    """Distil and rate: a task per supernet, or one for all. ``teacher`` is the digest of a teacher that was trained."""
+def ratings_name(epoch: int | None = None) -> str:
+    """The file of a supernet's rating table: that of the end, or that of an epoch in the course of the training."""
+    return 'ratings.npz' if epoch is None else f'ratings-epoch{epoch:03}.npz'
+
+
+def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str,
+                  finished: Mapping[str, Mapping[str, Any]] | None = None) -> list[Task]:
+    """Distil and rate: a task per supernet, or one for all.
+
+    Parameters
+    ----------
+    settings
+        The experiment's.
+    chain
+        Its blocks.
+    teacher
+        Digest of the teacher that was trained; empty where none was.
+    finished
+        By task the ``basis`` and ``sha256`` of the results so far. Where the input is ``progressive``, the tasks of a block build
+        on all results of the blocks before it, and wait for them.
+    """
     if settings.distill.tasks == 'joint':
         return [Task(phase='distill', name='all', details={'block': 'all', 'cell': 'all'}, basis=teacher)]
-    return [Task(phase='distill', name=supernet_id(block, name).partition('/')[2],
-                 details={'block': block.name, 'cell': name},
-                 basis=teacher)
-            for _, _, block, name in chain.supernets()]
+    tasks: list[Task] = []
+    for block in chain.blocks:
+        basis: str | None = teacher
+        if settings.distill.input == 'progressive':
+            events = [(finished or {}).get(task.id) for task in tasks]
+            done = [event['sha256'] for task, event in zip(tasks, events)
+                    if event and task.ready and event['basis'] == task.basis]
+            basis = chained_basis(teacher, done) if len(done) == len(tasks) else None
+        tasks += [Task(phase='distill', name=supernet_id(block, name).partition('/')[2],
+                       details={'block': block.name, 'cell': name}, basis=basis or '', ready=basis is not None)
+                  for name in block.supernets]
+    return tasks
+
+
+def chained_basis(teacher: str, results: list[str]) -> str:
+    """The basis of a task that builds on others: the digest of the teacher, and those of their results, in order."""
+    return _digest([teacher, results]) if results else teacher
 
 
 def retrain_tasks(recipe: Any, architectures: list[Architecture]) -> list[Task]:
     """Retrain the winners, best first. ``recipe`` is what the retraining depends on."""
     return [Task(phase='retrain', name=f'rank{rank}', details={'rank': rank, 'architecture': architecture},
-                 basis=_digest([architecture, recipe]))
+                 basis=retrain_basis(recipe, architecture))
             for rank, architecture in enumerate(architectures, start=1)]
+
+
+def retrain_basis(recipe: Any, architecture: Architecture) -> str:
+    """What a retrained network depends on."""
+    return _digest([architecture, recipe])
 
 
 def _digest(content: Any) -> str:

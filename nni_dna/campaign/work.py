@@ -168,8 +168,8 @@ class WorkFolder:
     def _final_metric(self, task_id: str, value: float) -> dict[str, Any]:
         return {'default': value, 'task': task_id, 'sha256': _sha256(self.root / task_id / 'result.json')}
 
-    def finished_metric(self, task_id: str, basis: str = '') -> dict[str, Any] | None:
-        """The final metric of a task that was already done and whose files are whole, else None."""
+    def finished_metric(self, task_id: str, basis: str | None = '') -> dict[str, Any] | None:
+        """The final metric of a task that was already done and whose files are whole, else None. Any basis will do if None."""
         try:
             return self._final_metric(task_id, self.read_result(task_id, basis=basis)['value'])
         except ResultError:
@@ -235,6 +235,10 @@ class WorkFolder:
         """What ``ranking.json`` holds; None before the search."""
         file = self.root / 'ranking.json'
         return json.loads(file.read_bytes()) if file.is_file() else None
+
+    def write_over_training(self, content: Mapping[str, Any]) -> None:
+        """Write ``over_training.json``."""
+        write_atomically(self.root / 'over_training.json', json.dumps(content, indent=2).encode() + b'\n')
 
     @property
     def _settings_file(self) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision.transforms import v2
 
@@ -109,6 +111,12 @@ class ImageData:
     def holdout(self) -> DataLoader:
         """The held-out images, as they are: for rating."""
         return self._loader(self._plain(Subset(self.task.train, self._held)), shuffle=False)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[ImageData]:
+        """Read images while a training goes on: loaders are new each time, and the random streams are put back."""
+        with isolate_rng():
+            yield self
 
     def retraining(self) -> DataLoader:
         """All training images, augmented and shuffled."""

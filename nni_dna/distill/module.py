@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
@@ -15,71 +14,72 @@ from ..errors import TrainingError
 from ..settings.sections import DistillSettings
 from ..supernet.supernet import BlockSupernet
 from ..teacher.stages import StagedTeacher
+from .inputs import BlockInputs, SearchedBlock
 from .loss import distillation_loss
+from .sampling import SupernetKey, step_sampler
 
-__all__ = ['BlockwiseDistillation', 'SupernetKey']
-
-SupernetKey = tuple[int, int]
-"""(block index, index of the supernet within the block)"""
+__all__ = ['BlockwiseDistillation']
 
 
 class BlockwiseDistillation(pl.LightningModule):
-    """Block-wise distillation: one teacher pass a batch, one uniformly sampled path per supernet and step.
+    """Block-wise distillation: one teacher pass a batch, and one or several sampled paths per supernet and step.
 
-    The input of block i is the teacher's feature map of stage i - 1 (the images for block 1), its target that of stage i.
-    Supernets share nothing, so the sum of their losses trains each as if it were alone. Of a supernet with several cells a cell
-    is drawn first.
+    The target of block i is the teacher's feature map of stage i. Its input is the teacher's of stage i - 1 (the images for
+    block 1), or what ``distill.input`` says. Unless that is ``cascade``, supernets share nothing, so the sum of their losses
+    trains each as if it were alone. In a cascade, the losses of all blocks of a chain are added up too, and each goes back
+    through all blocks before it.
 
     Parameters
     ----------
     teacher
         Gives the feature maps.
     supernets
-        The supernets.
+        The supernets; all of them in a cascade.
     settings
         The ``distill`` section.
     seed
         Of the sampled paths; each supernet has a stream of its own, so the result does not depend on what trains beside it.
     report
-        Called after each epoch with the mean loss per supernet.
+        Called after each epoch with the mean loss per supernet; without those that a cascade did not draw in the epoch.
+    searched
+        Where the input is ``progressive``, the blocks before those of the supernets.
     """
 
     def __init__(self, teacher: StagedTeacher, supernets: Mapping[SupernetKey, BlockSupernet], settings: DistillSettings,
-                 seed: int, report: Callable[[dict[SupernetKey, float]], None]):
+                 seed: int, report: Callable[[dict[SupernetKey, float]], None],
+                 searched: Sequence[SearchedBlock] | None = None):
         super().__init__()
         self.keys = sorted(supernets)
-        self.teacher = teacher
+        self.inputs = BlockInputs(teacher, searched)
         self.supernets = nn.ModuleList(supernets[key] for key in self.keys)
         self.settings = settings
         self.report = report
-        self._samplers = [np.random.default_rng((seed, *key)) for key in self.keys]
-        self._sums: torch.Tensor | None = None
-        self._steps = 0
+        self._by_key = {key: supernets[key] for key in self.keys}
+        self._sampler = step_sampler(settings, {key: [steps[1:-1] for steps in supernet.radix]
+                                                for key, supernet in self._by_key.items()}, seed)
+        self._sums: dict[SupernetKey, torch.Tensor] = {}
+        self._counts: dict[SupernetKey, int] = {}
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        images = images_of(batch)
-        maps = [images, *self.teacher(images)]
+        inputs, targets = self.inputs(images_of(batch))
         losses = []
-        for (block, _), supernet, sampler in zip(self.keys, self.supernets, self._samplers):
-            assert isinstance(supernet, BlockSupernet)
-            cell = int(sampler.integers(len(supernet.radix)))
-            path = [int(sampler.integers(base)) for base in supernet.radix[cell][1:-1]]
-            losses.append(distillation_loss(supernet(maps[block], cell, path), maps[block + 1]))
-        stacked = torch.stack(losses)
-        detached = stacked.detach()
-        self._sums = detached if self._sums is None else self._sums + detached
-        self._steps += 1
-        return stacked.sum()
+        for chain in self._sampler.chains():
+            x = inputs[chain[0][0][0]]
+            for key, cell, path in chain:
+                x = self._by_key[key](x, cell, path)
+                losses.append(distillation_loss(x, targets[key[0]]))
+                self._sums[key] = self._sums.get(key, 0.0) + losses[-1].detach()
+                self._counts[key] = self._counts.get(key, 0) + 1
+        return torch.stack(losses).sum()
 
     def on_train_epoch_end(self) -> None:
-        assert self._sums is not None
-        means = (self._sums / self._steps).tolist()
-        self._sums, self._steps = None, 0
-        for (block, number), mean in zip(self.keys, means):
+        means = {key: (self._sums[key] / self._counts[key]).item() for key in self.keys if key in self._sums}
+        self._sums, self._counts = {}, {}
+        for (block, number), mean in means.items():
             if not math.isfinite(mean):
                 raise TrainingError(f'the distillation loss of block {block + 1}, supernet {number + 1}, became {mean}; lower '
                                     'distill.lr (or distill.lr_first), or check the data')
-        self.report(dict(zip(self.keys, means)))
+        self.report(means)
 
     def configure_optimizers(self) -> tuple[list, list]:
         groups = [{'params': supernet.parameters(),

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
+import copy
+from pathlib import Path
+from typing import Mapping, Sequence
+
 import torch
 
 from ..campaign.setup import Setup
-from ..campaign.tasks import Task, supernet_id
+from ..campaign.tasks import Task, ratings_name, supernet_id
 from ..campaign.work import WorkFolder
-from ..data import images_of
-from ..errors import TrainingError
 from ..distill import BlockwiseDistillation, SupernetKey
 from ..lightning import compute_device, interruptible, seed_all
-from ..rating import PathRater, save_ratings
-from ..spaces import Cell
-from ..supernet import BlockSupernet, block_supernet
-from ..teacher import StagedTeacher
+from ..rating import save_ratings
+from ..supernet import BlockSupernet
 from ..weights import save_weights
 from .outcome import Outcome, Report
+from .rating import best_path, cells_of, name_of, rate
+from .searched import new_supernet, searched_blocks
 from .teacher import trained_teacher
 
 __all__ = ['distill']
@@ -27,81 +28,54 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
     """Train and rate the supernets that the task names."""
     trained = trained_teacher(work) if setup.settings.teacher.weights == 'train' else None
     teacher = setup.teacher(trained)
+    searched = searched_blocks(setup, work, task)
     supernets = _supernets(setup, task)
-    losses: dict[str, list[float]] = {'/'.join(_names(setup, key)): [] for key in supernets}
+    losses: dict[SupernetKey, list[float | None]] = {key: [] for key in supernets}
+    rated: dict[int, list[Path]] = {}  # by epoch
 
     def keep(means: dict[SupernetKey, float]) -> None:
-        for key, mean in means.items():
-            losses['/'.join(_names(setup, key))].append(mean)
+        for key, curve in losses.items():
+            curve.append(means.get(key))
         report(sum(means.values()) / len(means))
+        epoch, every = trainer.current_epoch + 1, setup.settings.distill.rate_every
+        if every is not None and epoch % every == 0 and epoch != trainer.max_epochs:
+            with setup.data.undisturbed() as images:  # and a copy: rating overwrites the statistics of BatchNorm
+                tables = rate(setup, images, teacher, copy.deepcopy(supernets), searched, module.device)
+            rated[epoch] = _save(setup, work, tables, ratings_name(epoch))
 
     seed_all(setup.settings.seed)  # the images come in the same order whichever supernets train
-    module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep)
+    module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep, searched)
     trainer = setup.make_trainer()
     with interruptible(trainer):
         trainer.fit(module, setup.data.distillation())
-    best, files = 0.0, []
-    for key, ratings in _rate(setup, teacher, supernets).items():
-        block, name = setup.chain.blocks[key[0]], _names(setup, key)[1]
-        folder = work.task_folder(supernet_id(block, name))
-        save_ratings(folder / 'ratings.npz', _cells(setup, key), [part.numpy() for part in ratings])
-        save_weights(supernets[key], folder / 'supernet.safetensors')
-        files += [folder / 'ratings.npz', folder / 'supernet.safetensors']
-        together = torch.cat(ratings)
-        finite = together[together.isfinite()]
-        if not len(finite):
-            raise TrainingError(f'{block.name}, cell {name}: no path gives a finite feature map; lower distill.lr')
-        best += finite.min().item()
-    return Outcome(value=-best, files=files, details={'losses': losses})
+    tables = rate(setup, setup.data, teacher, supernets, searched, compute_device())
+    files = _save(setup, work, tables, ratings_name()) + [file for saved in rated.values() for file in saved]
+    for key, supernet in supernets.items():
+        files.append(_folder(setup, work, key) / 'supernet.safetensors')
+        save_weights(supernet, files[-1])
+    details = {'losses': {_full_name(setup, key): curve for key, curve in losses.items()}}
+    return Outcome(value=-sum(best_path(setup, key, ratings)[0] for key, ratings in tables.items()), files=files,
+                   details={**details, 'rated_epochs': list(rated)} if rated else details)
 
 
-def _names(setup: Setup, key: SupernetKey) -> tuple[str, str]:
-    block = setup.chain.blocks[key[0]]
-    return block.name, block.supernets[key[1]]
+def _save(setup: Setup, work: WorkFolder, tables: Mapping[SupernetKey, Sequence[torch.Tensor]], name: str) -> list[Path]:
+    """Write a rating table for each supernet."""
+    files = []
+    for key, ratings in tables.items():
+        files.append(_folder(setup, work, key) / name)
+        save_ratings(files[-1], cells_of(setup, key), [part.numpy() for part in ratings])
+    return files
 
 
-def _cells(setup: Setup, key: SupernetKey) -> tuple[Cell, ...]:
-    return setup.chain.blocks[key[0]].cells_of(_names(setup, key)[1])
+def _folder(setup: Setup, work: WorkFolder, key: SupernetKey) -> Path:
+    return work.task_folder(supernet_id(setup.chain.blocks[key[0]], name_of(setup, key)))
+
+
+def _full_name(setup: Setup, key: SupernetKey) -> str:
+    return f'{setup.chain.blocks[key[0]].name}/{name_of(setup, key)}'
 
 
 def _supernets(setup: Setup, task: Task) -> dict[SupernetKey, BlockSupernet]:
     wanted = task.details
-    shapes = setup.shapes.inputs, setup.shapes.outputs, setup.matching.teacher_shapes
-    supernets = {}
-    for b, s, block, name in setup.chain.supernets():
-        if wanted['block'] in (block.name, 'all') and wanted['cell'] in (name, 'all'):
-            # A seed per supernet, and nothing random after it but its weights: they do not depend on its neighbours.
-            seed_all(int(np.random.SeedSequence((setup.settings.seed, b, s)).generate_state(1)[0]))
-            supernets[b, s] = block_supernet(setup.mutator, setup.build_space(), setup.chain, b, name, *shapes)
-    return supernets
-
-
-@torch.no_grad()
-def _rate(setup: Setup, teacher: StagedTeacher,
-          supernets: dict[SupernetKey, BlockSupernet]) -> dict[SupernetKey, list[torch.Tensor]]:
-    """The ratings of all paths by cell, from one teacher pass a batch."""
-    device = compute_device()
-    teacher.to(device)
-    raters = {key: PathRater(supernet.to(device), _cells(setup, key)) for key, supernet in supernets.items()}
-    images = _calibration_images(setup).to(device)
-    maps = [images, *teacher(images)]
-    for (block, _), rater in raters.items():
-        rater.calibrate(maps[block])
-    for batch in setup.data.holdout():
-        images = images_of(batch).to(device)
-        maps = [images, *teacher(images)]
-        for (block, _), rater in raters.items():
-            rater.add(maps[block], maps[block + 1])
-    return {key: rater.ratings() for key, rater in raters.items()}
-
-
-def _calibration_images(setup: Setup) -> torch.Tensor:
-    wanted = setup.settings.rate.calibration_images
-    batches, count = [], 0
-    for batch in setup.data.calibration():
-        images = images_of(batch)
-        batches.append(images)
-        count += len(images)
-        if count >= wanted:
-            break
-    return torch.cat(batches)[:wanted]
+    return {(b, s): new_supernet(setup, (b, s)) for b, s, block, name in setup.chain.supernets()
+            if wanted['block'] in (block.name, 'all') and wanted['cell'] in (name, 'all')}

@@ -75,6 +75,19 @@ class PathRater:
         for cell in self._cells:
             cell.add(features, target)
 
+    def settle(self, cell: int, path: Sequence[int]) -> None:
+        """Leave the supernet as it rates one path: in evaluation mode, its BatchNorm buffers being the statistics of that path.
+
+        Parameters
+        ----------
+        cell
+            Index of the cell among those of the supernet.
+        path
+            One option per layer.
+        """
+        self._supernet.eval()
+        self._cells[cell].settle((0, *path, 0))
+
     def ratings(self) -> list[torch.Tensor]:
         """Per cell (paths,) float64 in its order of paths; smaller is better."""
         return [cell.sums.ratings(self._spread) for cell in self._cells]
@@ -123,11 +136,18 @@ class _CellRater:
                                     for norm in self._norms[step] if norm in ran]
         return output
 
+    def settle(self, path: tuple[int, ...]) -> None:
+        for length in range(1, len(path) + 1):
+            self._use_kept(path[:length])
+
     def _run_with_kept(self, step: int, option: int, x: torch.Tensor, prefix: tuple[int, ...]) -> torch.Tensor:
+        self._use_kept(prefix)
+        return self._supernet.run_step(self._index, step, option, x)
+
+    def _use_kept(self, prefix: tuple[int, ...]) -> None:
         for norm, mean, variance in self._statistics[prefix]:
             norm.running_mean.copy_(mean)  # type: ignore[union-attr]
             norm.running_var.copy_(variance)  # type: ignore[union-attr]
-        return self._supernet.run_step(self._index, step, option, x)
 
 
 def _norms_of(module: nn.Module) -> list[_BatchNorm]:

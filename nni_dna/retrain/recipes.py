@@ -53,5 +53,6 @@ def recipe_from(settings: RetrainSettings) -> Recipe:
     if settings.recipe not in RECIPES:
         raise SettingsError(f'retrain.recipe: expected one of {", ".join(RECIPES)}, got {settings.recipe!r}; '
                             f'{nearest(settings.recipe, RECIPES)}')
-    given = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings) if field.name != 'recipe'}
+    given = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)
+             if field.name not in ('recipe', 'over_training')}
     return RECIPES[settings.recipe](**{name: value for name, value in given.items() if value is not None})

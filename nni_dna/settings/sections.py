@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, one_of, optional,
+from ..errors import SettingsError
+from .rules import (COUNT, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, one_of, optional,
                     setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
@@ -92,6 +93,27 @@ class DistillSettings:
     """Factor of the learning rates after each epoch."""
     weight_decay: float = setting(FRACTION, default=1e-4)
     """Weight decay."""
+    input: str = setting(one_of('teacher', 'progressive', 'cascade'), default='teacher')
+    """What feeds a block. ``teacher``: the teacher's feature map before it (the method). ``progressive``: the student's earlier
+    blocks, searched and frozen, so the blocks train one after another. ``cascade``: the student's earlier blocks while they train
+    too, end to end in one task."""
+    sampling: str = setting(one_of('uniform', 'fair'), default='uniform')
+    """``uniform``: each step trains ``paths_per_step`` paths drawn at random; ``fair``: as many as a layer has candidates, which
+    together use each candidate of each layer once (FairNAS)."""
+    paths_per_step: int = setting(COUNT, default=1)
+    """Paths of a supernet per step, with uniform sampling. Their gradients are added up."""
+    rate_every: int | None = setting(optional(COUNT), default=None)
+    """Rate all paths every so many epochs of the training too, not only at its end."""
+
+    def __post_init__(self) -> None:
+        needed = {'progressive': 'cell', 'cascade': 'joint'}.get(self.input, self.tasks)
+        if self.tasks != needed:
+            raise SettingsError(f'distill.tasks: expected {needed} with distill.input: {self.input}, got {self.tasks}; set '
+                                f'distill.tasks: {needed}, or another distill.input')
+        if self.sampling == 'fair' and self.paths_per_step != 1:
+            raise SettingsError('distill.paths_per_step: expected none with distill.sampling: fair, which takes as many paths as '
+                                f'layers have candidates, got {self.paths_per_step}; leave it out, or set distill.sampling: '
+                                'uniform')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +122,12 @@ class ConfigDistillSettings(DistillSettings):
 
     epochs: int = setting(COUNT, default=20)
     """Epochs per supernet."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rate_every is not None and self.rate_every >= self.epochs:
+            raise SettingsError(f'distill.rate_every: expected fewer epochs than distill.epochs: {self.epochs}, after which all '
+                                f'paths are rated anyway, got {self.rate_every}; lower it, or leave it out')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +167,8 @@ class RetrainSettings:
     """Weight decay."""
     label_smoothing: float | None = setting(optional(FRACTION), default=None)
     """Label smoothing."""
+    over_training: bool = setting(FLAG, default=False)
+    """Also train the best architecture by each of the tables that ``distill.rate_every`` gives, in ``over_training.json``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +203,11 @@ class Settings(CommonSettings):
     space: SpaceSettings
     distill: ConfigDistillSettings = ConfigDistillSettings()
     retrain: RetrainSettings = RetrainSettings()
+
+    def __post_init__(self) -> None:
+        if self.retrain.over_training and self.distill.rate_every is None:
+            raise SettingsError('retrain.over_training: expected false without distill.rate_every, whose tables it takes, got '
+                                'true; set distill.rate_every')
 
     @property
     def blocks(self) -> list[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Iterable, Iterator, Mapping
 
@@ -10,6 +12,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from ..data import images_of
 from ..errors import DataError
+from .loaders import in_this_process, streams_put_back
 from .parts import Parts
 
 __all__ = ['LoaderImages']
@@ -69,6 +72,15 @@ class LoaderImages:
         """The validation batches."""
         return self._val
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[LoaderImages]:
+        """Read images while a training goes on; not for loaders whose data sets keep a state of their own."""
+        other = copy.copy(self)
+        train = [in_this_process(loader) for loader in _each(self._train)]
+        other._train = _InTurn(train) if len(train) > 1 else train[0]
+        with streams_put_back(*_each(self._train), *_each(self._val)):
+            yield other
+
 
 class _InTurn:
     """The batches of several loaders, one loader after another."""
@@ -82,6 +94,10 @@ class _InTurn:
 
     def __len__(self) -> int:
         return sum(len(loader) for loader in self._loaders)
+
+
+def _each(loader: Any) -> list[Any]:
+    return loader._loaders if isinstance(loader, _InTurn) else [loader]
 
 
 def _loader(parts: Parts, name: str, purpose: str) -> Any:
