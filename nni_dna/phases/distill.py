@@ -82,7 +82,8 @@ def _rate(setup: Setup, teacher: StagedTeacher,
     """The ratings of all paths by cell, from one teacher pass a batch."""
     device = compute_device()
     teacher.to(device)
-    raters = {key: PathRater(supernet.to(device), _cells(setup, key)) for key, supernet in supernets.items()}
+    measure = setup.settings.rate.measure
+    raters = {key: PathRater(supernet.to(device), _cells(setup, key), measure) for key, supernet in supernets.items()}
     images = _calibration_images(setup).to(device)
     maps = [images, *teacher(images)]
     for (block, _), rater in raters.items():

@@ -111,6 +111,9 @@ class RateSettings:
     max_paths: int = setting(COUNT, default=20_000)
     """As many paths of a block are rated. Where there are more, the block is cut further if the teacher has a stage for it, else
     a random sample of them is rated."""
+    measure: str = setting(one_of('l1', 'mse', 'mse_var', 'cosine'), default='l1')
+    """How far a path is from the teacher's feature map: ``l1`` (over the standard deviation; the paper's), ``mse``, ``mse_var``
+    (over the variance) or ``cosine``. ``mse`` depends on the feature maps' scale, so its sum over blocks favours some of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

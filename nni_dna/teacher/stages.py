@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import TeacherError, nearest
+from .layout import as_map
 
 __all__ = ['StagedTeacher']
 
@@ -15,7 +16,8 @@ __all__ = ['StagedTeacher']
 class StagedTeacher(nn.Module):
     """A frozen teacher that returns the feature maps after its stages.
 
-    The teacher runs in evaluation mode and without gradients.
+    The teacher runs in evaluation mode and without gradients. Maps whose channels come last, and tokens, are brought to the form
+    of a convolution's (see `nni_dna.teacher.layout`).
 
     Parameters
     ----------
@@ -87,12 +89,15 @@ class StagedTeacher(nn.Module):
             raise TeacherError('teacher.stages: expected the stages in the order in which they run '
                                f'({", ".join(self._seen)}), got {", ".join(self.stages)}')
         seen, self._seen = self._seen, {}
+        maps = []
         for stage, (value, version) in seen.items():
-            if not isinstance(value, torch.Tensor) or value.ndim != 4:
+            found = as_map(value, images.shape[2:])
+            if found is None:
                 got = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
                 raise TeacherError(f'teacher.stages: expected module {stage!r} to give a feature map (batch, channels, '
                                    f'height, width), got {got}; name an earlier module')
             if value._version != version:
                 raise TeacherError(f'teacher.stages: a later module changes the output of {stage!r} in place; name that '
                                    'module (the activation behind it, for example)')
-        return [value for value, _ in seen.values()]
+            maps.append(found)
+        return maps
