@@ -38,6 +38,7 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
     seed_all(setup.settings.seed)  # the images come in the same order whichever supernets train
     module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep)
     trainer = setup.make_trainer()
+    teacher.train()  # only teacher.batch_norm takes note of it
     with interruptible(trainer):
         trainer.fit(module, setup.data.distillation())
     best, files = 0.0, []
@@ -85,6 +86,7 @@ def _rate(setup: Setup, teacher: StagedTeacher,
     measure = setup.settings.rate.measure
     raters = {key: PathRater(supernet.to(device), _cells(setup, key), measure) for key, supernet in supernets.items()}
     images = _calibration_images(setup).to(device)
+    teacher.calibrate(images)
     maps = [images, *teacher(images)]
     for (block, _), rater in raters.items():
         rater.calibrate(maps[block])
