@@ -91,14 +91,12 @@ class ImageData:
                           persistent_workers=self.settings.workers > 0, pin_memory=torch.cuda.is_available())
 
     def _plain(self, dataset: Dataset) -> _Transformed:
-        size = self.settings.image_size
-        return _Transformed(dataset, v2.Compose([
-            v2.ToImage(), v2.Resize(size, antialias=True), v2.CenterCrop(size), *self._to_normal()]))
+        return _Transformed(dataset, v2.Compose([v2.ToImage(), *self._centre(), *self._to_normal()]))
 
     def _augmented(self, dataset: Dataset, last: Sequence[Callable] = ()) -> _Transformed:
         size, jitter = self.settings.image_size, self.settings.color_jitter
         kinds: dict[str, list[Callable]] = {
-            'none': [v2.Resize(size, antialias=True), v2.CenterCrop(size)],
+            'none': self._centre(),
             'crop': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8)],
             'crop_flip': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8),
                           v2.RandomHorizontalFlip()],
@@ -114,6 +112,10 @@ class ImageData:
         probability = self.settings.random_erasing
         # The authors' rectangles: filled with noise of mean 0 and deviation 1, so after the images are normalised.
         return [v2.RandomErasing(probability, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value='random')] if probability else []
+
+    def _centre(self) -> list[Callable]:
+        size = self.settings.image_size
+        return [v2.Resize(round(size / self.settings.center_crop), antialias=True), v2.CenterCrop(size)]
 
     def _to_normal(self) -> list[Callable]:
         return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(self.settings.mean, self.settings.std)]

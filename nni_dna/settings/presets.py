@@ -16,8 +16,8 @@ def imagenet() -> dict[str, Any]:
     """
     return {
         'data': {'name': 'imagefolder', 'image_size': 224, 'batch_size': 256, 'holdout_per_class': 50, 'augment': 'imagenet',
-                 'color_jitter': 0.4, 'random_erasing': 0.5, 'mean': [0.485, 0.456, 0.406], 'std': [0.229, 0.224, 0.225],
-                 'workers': 4},
+                 'color_jitter': 0.4, 'random_erasing': 0.5, 'center_crop': 0.875,
+                 'mean': [0.485, 0.456, 0.406], 'std': [0.229, 0.224, 0.225], 'workers': 4},
         # Widths 48, 80, 160, 224, 384, 640.
         'teacher': {'name': 'efficientnet_b7', 'weights': 'pretrained', 'batch_norm': 'train',
                     'stages': ['features.2', 'features.3', 'features.4', 'features.5', 'features.6', 'features.7']},
@@ -64,7 +64,7 @@ def filled_in(raw: Mapping[str, Any]) -> list[str]:
 
 def _missing(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     name = raw.get('preset')
-    if name is None:
+    if not isinstance(name, str):  # nothing, or what the reader refuses
         return {}
     if name not in PRESETS:
         raise SettingsError(f'preset: expected one of {", ".join(PRESETS)}, got {name!r}; {nearest(name, PRESETS)}')

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, one_of, optional,
+from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, SHARE, TEXT, one_of, optional,
                     setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
@@ -45,6 +45,9 @@ class DataSettings:
     random_erasing: float = setting(FRACTION, default=0.0)
     """Probability with which a rectangle of an image (2% to 33% of its area) is filled with noise, in the distillation and in the
     teacher's training; 0.5 in the authors' code. Never in the retraining."""
+    center_crop: float = setting(SHARE, default=1.0)
+    """Share of an image's shorter side that is kept where images are not augmented (rating, calibration, test); on ImageNet 0.875
+    is the custom."""
     mean: list[float] = setting(RGB, default_factory=lambda: [0.485, 0.456, 0.406])
     """Subtracted from each channel (scaled to 0..1)."""
     std: list[float] = setting(RGB, default_factory=lambda: [0.229, 0.224, 0.225])

@@ -157,7 +157,8 @@ def test_a_swin_transformers_stages_are_found_though_their_channels_come_last():
     found = find_stages(swin, (3, 64, 64))
     assert found == ['features.0', 'features.1', 'features.3', 'features.5', 'features.7', 'avgpool']  # none that only merges
     maps = StagedTeacher(swin, found)(torch.zeros(1, 3, 64, 64))
-    assert [tuple(found.shape[1:]) for found in maps] == [(8, 16, 16), (8, 16, 16), (16, 8, 8), (32, 4, 4), (64, 2, 2), (64, 1, 1)]
+    assert [tuple(feature_map.shape[1:]) for feature_map in maps] == [
+        (8, 16, 16), (8, 16, 16), (16, 8, 8), (32, 4, 4), (64, 2, 2), (64, 1, 1)]
     stages = [(name, tuple(feature_map.shape[2:])) for name, feature_map in zip(found, maps)]
     chain, names = chain_of(on_meta(shuffle), (3, 64, 64), stages=stages, chosen_stages=False)
     assert names == ('features.1', 'features.3', 'features.5', 'features.7')
