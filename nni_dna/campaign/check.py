@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from ..imports import add_to_path
-from ..settings import read_mapping, read_settings
+from ..settings import filled_in, read_mapping, read_settings
 from .config import ConfigSetup
 from .setup import Setup
 from .describe import describe
@@ -47,7 +47,8 @@ def check_config(path: Path) -> str:
     WorkFolder(settings.work).check(setup.record())
     setup.check()
     check_trial_limit(setup, config.get('maxTrialNumber'))
-    return f'{describe(setup)}\n{_trials(setup)} trials; work folder {settings.work}'
+    lines = [f'preset {settings.preset}: {line}' for line in filled_in(tuner['classArgs'])]
+    return '\n'.join([*lines, describe(setup), f'{_trials(setup)} trials; work folder {settings.work}'])
 
 
 def check_trial_limit(setup: Setup, limit: int | None) -> None:

@@ -166,7 +166,7 @@ class Setup(ABC):
         stages = self.matching.stages
         if trained is not None:
             load_weights(self._network, trained, 'teacher')
-        return StagedTeacher(self._network, stages)
+        return StagedTeacher(self._network, stages, self.settings.teacher.batch_norm)
 
     def _check_supernets(self) -> None:
         """See that supernets can be made: a module of the user's own may need a hook."""
@@ -192,6 +192,7 @@ class Setup(ABC):
         self.check_recipe()
         match_stages(self.chain, self.shapes.outputs, self.matching.stages, self.matching.teacher_shapes)
         self._check_supernets()
+        self.teacher(None)
         if self.settings.teacher.weights == 'train':
             check_classifier(self._network, self.num_classes, self.data.image_shape)
         for block in self.chain.blocks:

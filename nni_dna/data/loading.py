@@ -1,56 +1,21 @@
-"""Splits, transforms and loaders of an image task."""
+"""Transforms and loaders of an image task."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Sequence
 
-import numpy as np
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from ..errors import DataError
 from ..settings.sections import DataSettings
+from .holdout import hold_out
 from .sources import ImageTask, load_task
 
-__all__ = ['ImageData', 'split_holdout']
-
-
-def split_holdout(labels: Sequence[int], per_class: int, seed: int) -> tuple[list[int], list[int]]:
-    """Keep a random number of images of each class out of training, to rate paths on.
-
-    Parameters
-    ----------
-    labels
-        Label of each image.
-    per_class
-        How many of each class to hold out.
-    seed
-        Of the choice.
-
-    Returns
-    -------
-    tuple of list of int
-        Indices to train on and indices held out, ascending; disjoint, together all.
-
-    Raises
-    ------
-    DataError
-        If a class would have no image left to train on.
-    """
-    rng = np.random.default_rng(seed)
-    array = np.asarray(labels)
-    held: list[int] = []
-    for label in np.unique(array):
-        members = np.flatnonzero(array == label)
-        if len(members) <= per_class:
-            raise DataError(f'data.holdout_per_class: expected fewer than the {len(members)} images of class {label}, got '
-                            f'{per_class}; lower data.holdout_per_class')
-        held.extend(rng.choice(members, per_class, replace=False).tolist())
-    held_set = set(held)
-    return [index for index in range(len(array)) if index not in held_set], sorted(held)
+__all__ = ['ImageData']
 
 
 class _Transformed(Dataset):
@@ -90,7 +55,7 @@ class ImageData:
         self.settings = settings
         self.seed = seed
         self.task: ImageTask = load_task(settings.name, settings.root, settings.args)
-        self._kept, self._held = split_holdout(self.task.labels, settings.holdout_per_class, seed)
+        self._kept, self._held = hold_out(self.task, settings, seed)
         try:
             shape = tuple(self._plain(self.task.train)[0][0].shape)
         except Exception as error:  # a broken file, images that are neither PIL images nor tensors
@@ -101,16 +66,16 @@ class ImageData:
         self.image_shape: tuple[int, int, int] = shape
 
     def distillation(self) -> DataLoader:
-        """Training images less the held-out ones, augmented and shuffled."""
-        return self._loader(self._augmented(Subset(self.task.train, self._kept)), shuffle=True)
+        """Training images less the held-out ones, augmented, some with a part erased, and shuffled."""
+        return self._loader(self._augmented(self._kept, self._erasing()), shuffle=True)
 
     def calibration(self) -> DataLoader:
         """Training images less the held-out ones, as they are: for the statistics of BatchNorm."""
-        return self._loader(self._plain(Subset(self.task.train, self._kept)), shuffle=True)
+        return self._loader(self._plain(self._kept), shuffle=True)
 
     def holdout(self) -> DataLoader:
         """The held-out images, as they are: for rating."""
-        return self._loader(self._plain(Subset(self.task.train, self._held)), shuffle=False)
+        return self._loader(self._plain(self._held), shuffle=False)
 
     @contextmanager
     def undisturbed(self) -> Iterator[ImageData]:
@@ -134,21 +99,31 @@ class ImageData:
                           persistent_workers=self.settings.workers > 0, pin_memory=torch.cuda.is_available())
 
     def _plain(self, dataset: Dataset) -> _Transformed:
-        size = self.settings.image_size
-        return _Transformed(dataset, v2.Compose([
-            v2.ToImage(), v2.Resize(size, antialias=True), v2.CenterCrop(size), *self._to_normal()]))
+        return _Transformed(dataset, v2.Compose([v2.ToImage(), *self._centre(), *self._to_normal()]))
 
-    def _augmented(self, dataset: Dataset) -> _Transformed:
-        size = self.settings.image_size
+    def _augmented(self, dataset: Dataset, last: Sequence[Callable] = ()) -> _Transformed:
+        size, jitter = self.settings.image_size, self.settings.color_jitter
         kinds: dict[str, list[Callable]] = {
-            'none': [v2.Resize(size, antialias=True), v2.CenterCrop(size)],
+            'none': self._centre(),
             'crop': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8)],
             'crop_flip': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8),
                           v2.RandomHorizontalFlip()],
-            'imagenet': [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip(),
-                         v2.ColorJitter(0.4, 0.4, 0.4)],
+            'imagenet': [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()],
         }
-        return _Transformed(dataset, v2.Compose([v2.ToImage(), *kinds[self.settings.augment], *self._to_normal()]))
+        if jitter is None:
+            jitter = 0.4 if self.settings.augment == 'imagenet' else 0
+        colours = [v2.ColorJitter(jitter, jitter, jitter)] if jitter else []
+        return _Transformed(dataset, v2.Compose([
+            v2.ToImage(), *kinds[self.settings.augment], *colours, *self._to_normal(), *last]))
+
+    def _erasing(self) -> list[Callable]:
+        probability = self.settings.random_erasing
+        # The authors' rectangles: filled with noise of mean 0 and deviation 1, so after the images are normalised.
+        return [v2.RandomErasing(probability, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value='random')] if probability else []
+
+    def _centre(self) -> list[Callable]:
+        size = self.settings.image_size
+        return [v2.Resize(round(size / self.settings.center_crop), antialias=True), v2.CenterCrop(size)]
 
     def _to_normal(self) -> list[Callable]:
         return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(self.settings.mean, self.settings.std)]

@@ -41,11 +41,13 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
         if every is not None and epoch % every == 0 and epoch != trainer.max_epochs:
             with setup.data.undisturbed() as images:  # and a copy: rating overwrites the statistics of BatchNorm
                 tables = rate(setup, images, teacher, copy.deepcopy(supernets), searched, module.device)
+            teacher.train()
             rated[epoch] = _save(setup, work, tables, ratings_name(epoch))
 
     seed_all(setup.settings.seed)  # the images come in the same order whichever supernets train
     module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep, searched)
     trainer = setup.make_trainer()
+    teacher.train()  # only teacher.batch_norm takes note of it
     with interruptible(trainer):
         trainer.fit(module, setup.data.distillation())
     tables = rate(setup, setup.data, teacher, supernets, searched, compute_device())

@@ -90,6 +90,7 @@ def rate(setup: Setup, images: Images, teacher: StagedTeacher, supernets: Mappin
         Where to compute.
     """
     calibration = _calibration_images(images, setup.settings.rate.calibration_images)
+    teacher.to(device).calibrate(calibration.to(device))
     if setup.settings.distill.input != 'cascade':
         return _rate(setup, images, calibration, BlockInputs(teacher, searched), supernets, device)
     ratings: dict[SupernetKey, list[torch.Tensor]] = {}
@@ -108,7 +109,7 @@ def _rate(setup: Setup, images: Images, calibration: torch.Tensor, inputs: Block
           supernets: Mapping[SupernetKey, BlockSupernet], device: torch.device) -> dict[SupernetKey, list[torch.Tensor]]:
     """From one teacher pass a batch."""
     inputs.to(device)
-    raters = {key: PathRater(supernet.to(device), cells_of(setup, key)) for key, supernet in supernets.items()}
+    raters = {key: PathRater(supernet.to(device), cells_of(setup, key), setup.settings.rate.measure) for key, supernet in supernets.items()}
     given, _ = inputs(calibration.to(device))
     for (block, _), rater in raters.items():
         rater.calibrate(given[block])

@@ -1,16 +1,19 @@
-"""The rating of a path (Li et al., CVPR 2020, equation 5)."""
+"""How a path is rated: the L1 measure (Li et al., CVPR 2020, equation 5), and others to compare it with."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable
 
 import torch
 
 from ..errors import TeacherError
 
-__all__ = ['RatingSums', 'TargetSpread']
+__all__ = ['MEASURES', 'RatingSums', 'TargetSpread']
 
 
 class TargetSpread:
-    """Standard deviation of a feature map over many batches (population, over all elements), in double precision."""
+    """Moments of a feature map over many batches (population, over all elements), in double precision."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -33,24 +36,90 @@ class TargetSpread:
         """The standard deviation so far."""
         return (self._squares / self.count) ** 0.5
 
+    @property
+    def norm(self) -> float:
+        """The Euclidean norm so far."""
+        return (self._squares + self.count * self._mean ** 2) ** 0.5
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """What is summed over the batches, and what the sums come to.
+
+    Attributes
+    ----------
+    terms
+        From a student's and a teacher's feature map: the batch's part of each sum, a float64 scalar each.
+    rating
+        From the sums, (paths,) float64 each, and the teacher's moments: the ratings (paths,).
+    """
+
+    terms: Callable[[torch.Tensor, torch.Tensor], list[torch.Tensor]]
+    rating: Callable[[list[torch.Tensor], TargetSpread], torch.Tensor]
+
+
+def _absolute(student: torch.Tensor, teacher: torch.Tensor) -> list[torch.Tensor]:
+    return [(student - teacher).abs().sum(dtype=torch.float64)]
+
+
+def _squared(student: torch.Tensor, teacher: torch.Tensor) -> list[torch.Tensor]:
+    return [(student.double() - teacher).square().sum()]
+
+
+def _aligned(student: torch.Tensor, teacher: torch.Tensor) -> list[torch.Tensor]:
+    own = student.double()
+    return [(own * teacher).sum(), own.square().sum()]
+
+
+def _cosine(sums: list[torch.Tensor], spread: TargetSpread) -> torch.Tensor:
+    products, squares = sums
+    # A map of zeros has no direction: it is as far off as one at a right angle.
+    return 1 - torch.where(squares == 0, 0.0, products / (squares.sqrt() * spread.norm))
+
+
+MEASURES: dict[str, _Measure] = {
+    'l1': _Measure(_absolute, lambda sums, spread: sums[0] / (spread.count * spread.sigma)),
+    'mse': _Measure(_squared, lambda sums, spread: sums[0] / spread.count),
+    'mse_var': _Measure(_squared, lambda sums, spread: sums[0] / (spread.count * spread.sigma ** 2)),
+    'cosine': _Measure(_aligned, _cosine),
+}
+"""The measures by their names; `RatingSums` gives their formulas."""
+
 
 class RatingSums:
-    r"""Ratings of many paths, summed over batches: :math:`\| Y - \hat{Y} \|_1 / (K \sigma(Y))`.
+    r"""Ratings of many paths, summed over batches.
 
-    Unlike the mean squared error it does not depend on the feature map's size and variance, so ratings add up over blocks.
+    With the teacher's feature map :math:`Y` and the student's :math:`\hat{Y}` over all held-out images, :math:`K` elements
+    each, and the standard deviation :math:`\sigma(Y)` over all elements:
+
+    - ``l1``: :math:`\| Y - \hat{Y} \|_1 / (K \sigma(Y))`, the paper's equation 5;
+    - ``mse``: :math:`\| Y - \hat{Y} \|_2^2 / K`, the training loss of equation 4;
+    - ``mse_var``: :math:`\| Y - \hat{Y} \|_2^2 / (K \sigma(Y)^2)`, the share of the variance that the student misses;
+    - ``cosine``: :math:`1 - \langle Y, \hat{Y} \rangle / (\| Y \|_2 \| \hat{Y} \|_2)`, from 0 to 2; 1 for a student of zeros.
+
+    All but ``mse`` are the same whatever the scale of the feature map, so that they add up over blocks; ``mse`` is not, and
+    a sum of it is ruled by the blocks whose feature maps are largest.
 
     Parameters
     ----------
     paths
         Number of paths.
+    measure
+        One of ``MEASURES``.
     """
 
-    def __init__(self, paths: int):
-        self._absolute = torch.zeros(paths, dtype=torch.float64)
+    def __init__(self, paths: int, measure: str = 'l1'):
+        self._measure = MEASURES[measure]
+        self._paths = paths
+        self._sums: list[torch.Tensor] = []
 
     def add(self, path: int, student: torch.Tensor, teacher: torch.Tensor) -> None:
         """Take in one path's feature map of a batch; both (batch, channels, height, width)."""
-        self._absolute[path] += (student - teacher).abs().sum(dtype=torch.float64).cpu()
+        terms = self._measure.terms(student, teacher)
+        if not self._sums:
+            self._sums = [torch.zeros(self._paths, dtype=torch.float64) for _ in terms]
+        for sums, term in zip(self._sums, terms):
+            sums[path] += term.cpu()
 
     def ratings(self, spread: TargetSpread) -> torch.Tensor:
         """The ratings.
@@ -68,9 +137,9 @@ class RatingSums:
         Raises
         ------
         TeacherError
-            If the teacher's feature map is constant or not finite, so that nothing can be rated by it.
+            If the teacher's feature map is constant or not finite, so that nothing can be rated by it, whatever the measure.
         """
         if not 0 < spread.sigma < float('inf'):
             raise TeacherError(f'teacher.stages: expected a feature map that varies over the held-out images, got a standard '
                                f'deviation of {spread.sigma}; check the teacher\'s weights')
-        return self._absolute / (spread.count * spread.sigma)
+        return self._measure.rating(self._sums, spread)

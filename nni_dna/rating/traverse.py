@@ -33,11 +33,13 @@ class PathRater:
         A trained supernet; its BatchNorm buffers are overwritten.
     cells
         Its cells, in its order.
+    measure
+        How far a path is from the teacher; see `RatingSums`.
     """
 
-    def __init__(self, supernet: BlockSupernet, cells: Sequence[Cell]):
+    def __init__(self, supernet: BlockSupernet, cells: Sequence[Cell], measure: str = 'l1'):
         self._supernet = supernet
-        self._cells = [_CellRater(supernet, index, cell) for index, cell in enumerate(cells)]
+        self._cells = [_CellRater(supernet, index, cell, measure) for index, cell in enumerate(cells)]
         self._spread = TargetSpread()
 
     @torch.no_grad()
@@ -96,13 +98,13 @@ class PathRater:
 class _CellRater:
     """The traversal of one cell's paths."""
 
-    def __init__(self, supernet: BlockSupernet, index: int, cell: Cell):
+    def __init__(self, supernet: BlockSupernet, index: int, cell: Cell, measure: str):
         self._supernet = supernet
         self._index = index
         self._paths = [(0, *cell.digits(path), 0) for path in range(cell.paths)]  # ascending, so prefixes are neighbours
         self._norms = [_norms_of(step) for step in supernet.steps[index]]
         self._statistics: dict[tuple[int, ...], _Statistics] = {}
-        self.sums = RatingSums(cell.paths)
+        self.sums = RatingSums(cell.paths, measure)
 
     def calibrate(self, features: torch.Tensor) -> None:
         for _ in self._walk(features, (), self._paths, self._run_and_keep):

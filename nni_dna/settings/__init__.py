@@ -1,7 +1,8 @@
 """Settings: what they may hold, and how they are read."""
 
 from .documents import read_mapping
+from .presets import filled_in
 from .reader import differences, read_settings, to_plain
 from .sections import CommonSettings, Settings
 
-__all__ = ['differences', 'read_mapping', 'read_settings', 'to_plain', 'CommonSettings', 'Settings']
+__all__ = ['differences', 'filled_in', 'read_mapping', 'read_settings', 'to_plain', 'CommonSettings', 'Settings']

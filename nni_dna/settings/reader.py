@@ -10,13 +10,16 @@ from typing import Any, Mapping, TypeVar
 from schema import SchemaError
 
 from ..errors import SettingsError, nearest
+from .presets import with_preset
 from .rules import Rule, validate
-from .sections import CommonSettings, Settings, TeacherSettings
+from .sections import CommonSettings, DataSettings, Settings, TeacherSettings
 
 __all__ = ['read_settings', 'read_section', 'absolute_weights', 'to_plain', 'differences']
 
 T = TypeVar('T')
 TeacherT = TypeVar('TeacherT', bound=TeacherSettings)
+
+_HOLDOUTS = ['holdout_per_class', 'holdout_images', 'holdout_folder']
 
 
 def read_settings(raw: Any, base: Path) -> Settings:
@@ -34,8 +37,10 @@ def read_settings(raw: Any, base: Path) -> Settings:
     SettingsError
         If a setting is missing, unknown, of the wrong type or out of range.
     """
-    settings = read_section(Settings, raw, base, 'classArgs')
-    settings = dataclasses.replace(settings, teacher=absolute_weights(settings.teacher, base))
+    whole = with_preset(raw) if isinstance(raw, Mapping) else raw
+    settings = read_section(Settings, whole, base, 'classArgs')
+    settings = dataclasses.replace(settings, teacher=absolute_weights(settings.teacher, base),
+                                   data=_one_holdout(settings.data, whole['data']))
     for name in ('mean', 'std'):
         if len(getattr(settings.data, name)) not in (1, 3):
             raise SettingsError(f'data.{name}: expected one number, or one for each of 3 channels, '
@@ -43,6 +48,15 @@ def read_settings(raw: Any, base: Path) -> Settings:
     if min(settings.data.std) <= 0:
         raise SettingsError(f'data.std: expected numbers above 0, got {settings.data.std}')
     return settings
+
+
+def _one_holdout(data: DataSettings, raw: Mapping[str, Any]) -> DataSettings:
+    """The section with one way to hold images out: that which was given, or the default."""
+    given = [name for name in _HOLDOUTS if raw.get(name) is not None]
+    if len(given) > 1 or not given and 'holdout_per_class' in raw:
+        raise SettingsError(f'data.{(given or _HOLDOUTS)[-1]}: expected one of {", ".join(_HOLDOUTS)}, got '
+                            f'{" and ".join(given) or "none"}; name one of them')
+    return dataclasses.replace(data, holdout_per_class=None) if given and given != _HOLDOUTS[:1] else data
 
 
 def absolute_weights(teacher: TeacherT, base: Path) -> TeacherT:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
-from .rules import (COUNT, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, one_of, optional,
-                    setting)
+from .rules import (COUNT, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, SHARE, TEXT, one_of,
+                    optional, setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
            'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
@@ -29,10 +29,26 @@ class DataSettings:
     """Height and width that images are brought to, in pixels."""
     batch_size: int = setting(COUNT, default=128)
     """Images per step, in every phase."""
-    holdout_per_class: int = setting(COUNT, default=50)
-    """Images of each class kept out of the distillation, to rate paths on."""
+    holdout_per_class: int | None = setting(optional(COUNT), default=50)
+    """Images of each class kept out of the distillation, to rate paths on. The default holds where neither of the next two is
+    given; only one of the three can be."""
+    holdout_images: int | None = setting(optional(COUNT), default=None)
+    """Images kept out in all, at random from all training images."""
+    holdout_folder: Path | None = setting(optional(PATH), default=None)
+    """Folder of other images to rate on, with a folder per class, named as those of the training images (in the order of the
+    labels where these have no names); then no training image is kept out."""
     augment: str = setting(one_of('none', 'crop', 'crop_flip', 'imagenet'), default='crop_flip')
-    """Augmentation of training images."""
+    """Augmentation of training images: crops out of a padded image, and flips; or ``imagenet``: crops of random size
+    (torchvision's RandomResizedCrop), flips and colour jitter."""
+    color_jitter: float | None = setting(optional(FRACTION), default=None)
+    """Largest relative change of brightness, contrast and saturation of training images. Nothing: 0.4 with ``augment: imagenet``,
+    as the authors train supernets, else 0."""
+    random_erasing: float = setting(FRACTION, default=0.0)
+    """Probability with which a rectangle of an image (2% to 33% of its area) is filled with noise, in the distillation and in the
+    teacher's training; 0.5 in the authors' code. Never in the retraining."""
+    center_crop: float = setting(SHARE, default=1.0)
+    """Share of an image's shorter side that is kept where images are not augmented (rating, calibration, test); on ImageNet 0.875
+    is the custom."""
     mean: list[float] = setting(RGB, default_factory=lambda: [0.485, 0.456, 0.406])
     """Subtracted from each channel (scaled to 0..1)."""
     std: list[float] = setting(RGB, default_factory=lambda: [0.229, 0.224, 0.225])
@@ -46,14 +62,19 @@ class TeacherSettings:
     """The network that supervises the blocks."""
 
     name: str = setting(TEXT)
-    """A torchvision classifier such as ``resnet18``, or the import path of a function that builds an nn.Module."""
+    """A torchvision classifier such as ``resnet18``, a model of timm as ``timm:NAME`` (which may carry a tag, as timm names
+    weights), or the import path of a function that builds an nn.Module."""
     args: dict[str, Any] = setting(MAPPING, default_factory=dict)
     """Arguments of its builder; ``num_classes`` is the task's unless given here."""
     stages: list[str] | None = setting(optional(NAMES), default=None)
     """Module names, one per block of the space: block i learns to give the output of stage i. Nothing finds them by
     resolution."""
     weights: str = setting(TEXT, default='train')
-    """``train``: trained on the task in the first phase; ``pretrained``: torchvision's best; else a weights file."""
+    """``train``: trained on the task in the first phase; ``pretrained``: torchvision's best, or timm's; else a weights file."""
+    batch_norm: str = setting(one_of('eval', 'train'), default='eval')
+    """While a supernet learns, the teacher's BatchNorm normalises by its running statistics (``eval``) or by those of the batch
+    at hand (``train``, as the authors have it). With ``train``, paths are rated by the statistics of ``rate.calibration_images``
+    images, as the authors' are. The running statistics themselves never change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +160,9 @@ class RateSettings:
     max_paths: int = setting(COUNT, default=20_000)
     """As many paths of a block are rated. Where there are more, the block is cut further if the teacher has a stage for it, else
     a random sample of them is rated."""
+    measure: str = setting(one_of('l1', 'mse', 'mse_var', 'cosine'), default='l1')
+    """How far a path is from the teacher's feature map: ``l1`` (over the standard deviation; the paper's), ``mse``, ``mse_var``
+    (over the variance) or ``cosine``. ``mse`` depends on the feature maps' scale, so its sum over blocks favours some of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +222,8 @@ class CommonSettings:
 class Settings(CommonSettings):
     """All settings of an experiment that a YAML file describes."""
 
+    preset: str | None = setting(optional(TEXT), default=None)
+    """``imagenet`` fills in the paper's set-up (see `nni_dna.settings.presets`): what is given here counts more."""
     data: DataSettings
     teacher: ConfigTeacherSettings
     space: SpaceSettings

@@ -19,8 +19,8 @@ __all__ = ['chain_of']
 
 
 def chain_of(space: ModelSpace, image_shape: tuple[int, ...], *, stages: Sequence[tuple[str, Size]], chosen_stages: bool,
-             definition: Mapping[str, Any] | None = None, ends: Sequence[str] | None = None, max_paths: int = 20_000,
-             seed: int = 0) -> tuple[Chain, tuple[str, ...]]:
+             finer: Sequence[tuple[str, Size]] = (), definition: Mapping[str, Any] | None = None,
+             ends: Sequence[str] | None = None, max_paths: int = 20_000, seed: int = 0) -> tuple[Chain, tuple[str, ...]]:
     """The chain of blocks of a model space, and the teacher stage of each block.
 
     Parameters
@@ -34,6 +34,8 @@ def chain_of(space: ModelSpace, image_shape: tuple[int, ...], *, stages: Sequenc
         Names and (height, width) of the teacher's stages, in the order in which they run.
     chosen_stages
         Whether each of them must supervise a block, as the user wants; else they are those to choose from.
+    finer
+        Likewise these stages and the parts of them that can be stages too, for where blocks are named and the stages are too few.
     definition
         An NNI search space that restricts the model space.
     ends
@@ -50,7 +52,7 @@ def chain_of(space: ModelSpace, image_shape: tuple[int, ...], *, stages: Sequenc
     """
     values = restrict(space, definition)
     units = units_of(space, image_shape)
-    found = cut(_pieces(space, units, values), stages, chosen_stages=chosen_stages,
+    found = cut(_pieces(space, units, values), stages, chosen_stages=chosen_stages, finer=finer,
                 ends=getattr(space, 'block_ends', None) if ends is None else ends, max_paths=max_paths)
     return limit_paths(read_chain(space, found.stem, found.blocks, values), max_paths, seed), found.stages
 

@@ -66,7 +66,7 @@ class Cut:
 
 
 def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_stages: bool, ends: Sequence[str] | None,
-        max_paths: int) -> Cut:
+        max_paths: int, finer: Sequence[tuple[str, Size]] = ()) -> Cut:
     """Cut a chain of units into blocks.
 
     Parameters
@@ -81,6 +81,8 @@ def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_s
         Names of the last modules of the blocks; none leave it to the resolutions.
     max_paths
         As many paths of a block can be rated.
+    finer
+        Names and sizes of the stages and of their parts, for blocks that are named where there are too few stages of a size.
 
     Raises
     ------
@@ -94,11 +96,11 @@ def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_s
         matched = _by_size(pieces, stages, chosen_stages, max_paths)
     else:
         blocks = _given(pieces, ends)
-        matched = list(zip(blocks, [name for name, _ in stages] if chosen_stages else _stages_for(pieces, blocks, stages)))
+        matched = list(zip(blocks, [name for name, _ in stages] if chosen_stages else _stages_for(pieces, blocks, stages, finer)))
         if len(matched) != len(blocks) or (chosen_stages and len(stages) != len(blocks)):
             raise TeacherError(f'teacher.stages: expected one stage for each of the {len(blocks)} blocks of the space, got '
                                f'{len(stages)}: {", ".join(name for name, _ in stages)}')
-    order = [[name for name, _ in stages].index(stage) for _, stage in matched]
+    order = [[name for name, _ in finer or stages].index(stage) for _, stage in matched]
     if order != sorted(set(order)):
         raise TeacherError('teacher.stages: no stages have the sizes of the blocks in the order in which these run '
                            f'({", ".join(_text(pieces[block[-1]].size) for block, _ in matched)}); cut the blocks elsewhere '
@@ -129,12 +131,14 @@ def _given(pieces: Sequence[Piece], ends: Sequence[str]) -> list[range]:
     return blocks
 
 
-def _stages_for(pieces: Sequence[Piece], blocks: Sequence[range], stages: Sequence[tuple[str, Size]]) -> list[str]:
+def _stages_for(pieces: Sequence[Piece], blocks: Sequence[range], stages: Sequence[tuple[str, Size]],
+                finer: Sequence[tuple[str, Size]]) -> list[str]:
     """The stages that fit blocks which the user or the space named."""
     sizes = [pieces[block[-1]].size for block in blocks]
     found: list[str] = []
     for size, count in _repeats(sizes):
-        found += _spread(_of_size(stages, size), count, size, stages)
+        fitting = _of_size(stages, size)
+        found += _spread(fitting if len(fitting) >= count or not finer else _of_size(finer, size), count, size, stages)
     return found
 
 

@@ -12,7 +12,8 @@ from torch import nn
 from ..errors import NniDnaError, TeacherError
 from ..spaces.chain import Chain
 from ..spaces.chaining import chain_of
-from ..teacher import StagedTeacher, find_stages
+from ..teacher import StagedTeacher
+from ..teacher.finding import find_stages_and_parts
 
 __all__ = ['Matching', 'match']
 
@@ -66,14 +67,15 @@ def match(space: ModelSpace, network: nn.Module, image_shape: tuple[int, ...], *
         If the space is no chain of blocks, the teacher cannot run, or the two do not fit.
     """
     try:
-        names = list(stages) if stages is not None else find_stages(network, image_shape)
-        maps = StagedTeacher(network, names)(torch.zeros(1, *image_shape))
+        names, finer = (list(stages),) * 2 if stages is not None else find_stages_and_parts(network, image_shape)
+        maps = StagedTeacher(network, finer)(torch.zeros(1, *image_shape))
     except NniDnaError:
         raise
     except Exception as error:  # whatever the teacher raises
         raise TeacherError(f'teacher.name: {type(network).__name__} cannot run on images of shape {tuple(image_shape)}: '
                            f'{type(error).__name__}: {error}; raise data.image_size, or take another teacher') from error
-    shapes = {name: tuple(y.shape[1:]) for name, y in zip(names, maps)}
-    chain, used = chain_of(space, tuple(image_shape), stages=[(name, (y[1], y[2])) for name, y in shapes.items()],
+    shapes = {name: tuple(y.shape[1:]) for name, y in zip(finer, maps)}
+    sizes = {name: (y[1], y[2]) for name, y in shapes.items()}
+    chain, used = chain_of(space, tuple(image_shape), stages=[(name, sizes[name]) for name in names], finer=list(sizes.items()),
                            chosen_stages=stages is not None, definition=definition, ends=ends, max_paths=max_paths, seed=seed)
     return Matching(chain=chain, stages=used, teacher_shapes=tuple(shapes[stage] for stage in used))

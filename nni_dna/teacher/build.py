@@ -1,4 +1,4 @@
-"""Build the teacher: a torchvision classifier or any module by import path."""
+"""Build the teacher: a network of torchvision or timm, or any module by import path, with random or with given weights."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision import models
 
-from ..errors import NniDnaError, TeacherError, WeightsError, nearest
-from ..imports import import_object, is_import_path, with_num_classes
+from ..errors import NniDnaError, TeacherError, WeightsError
+from ..imports import with_num_classes
 from ..settings.sections import TeacherSettings
 from ..weights import load_weights
+from .zoo import builder_of, pretrained_builder_of
 
 __all__ = ['build_network', 'check_classifier', 'load_pretrained', 'ready_teacher']
 
@@ -31,14 +31,7 @@ def build_network(settings: TeacherSettings, num_classes: int) -> nn.Module:
     TeacherError
         If there is no such network or it cannot be built.
     """
-    known = models.list_models(module=models)
-    if settings.name in known:
-        builder = models.get_model_builder(settings.name)
-    elif is_import_path(settings.name):
-        builder = import_object(settings.name, 'teacher.name')
-    else:
-        raise TeacherError(f'teacher.name: torchvision has no classifier {settings.name!r}, and it is no import path; '
-                           f'{nearest(settings.name, known)}')
+    builder = builder_of(settings.name)
     try:
         network = builder(**with_num_classes(builder, settings.args, num_classes))
     except NniDnaError:
@@ -83,20 +76,21 @@ def check_classifier(network: nn.Module, num_classes: int, image_shape: tuple[in
 
 
 def load_pretrained(settings: TeacherSettings) -> nn.Module:
-    """torchvision's best weights of the teacher, downloaded by torchvision if they are not in its cache.
+    """torchvision's or timm's best weights of the teacher, downloaded if they are not in their cache.
 
     Raises
     ------
     WeightsError
-        If torchvision has none, or they cannot be downloaded.
+        If there are none, or they cannot be downloaded.
     """
-    if settings.name not in models.list_models(module=models):
-        raise WeightsError(f'teacher.weights: pretrained weights exist for torchvision classifiers only, not for '
+    builder = pretrained_builder_of(settings.name)
+    if builder is None:
+        raise WeightsError(f'teacher.weights: pretrained weights exist for networks of torchvision and timm only, not for '
                            f'{settings.name!r}; give a weights file')
     try:
-        return models.get_model(settings.name, weights='DEFAULT', **settings.args)
+        return builder(**settings.args)
     except Exception as error:  # no network, no such weights, another number of classes
-        raise WeightsError(f'teacher.weights: torchvision\'s weights of {settings.name!r} could not be loaded: '
+        raise WeightsError(f'teacher.weights: the pretrained weights of {settings.name!r} could not be loaded: '
                            f'{type(error).__name__}: {error}; download them elsewhere and give the file') from error
 
 

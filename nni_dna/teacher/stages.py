@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Sequence
 
 import torch
 from torch import nn
 
 from ..errors import TeacherError, nearest
+from .layout import as_map
+from .norms import TeacherNorms
 
 __all__ = ['StagedTeacher']
 
@@ -15,7 +18,8 @@ __all__ = ['StagedTeacher']
 class StagedTeacher(nn.Module):
     """A frozen teacher that returns the feature maps after its stages.
 
-    The teacher runs in evaluation mode and without gradients.
+    The teacher runs in evaluation mode and without gradients. Maps whose channels come last, and tokens, are brought to the form
+    of a convolution's (see `nni_dna.teacher.layout`).
 
     Parameters
     ----------
@@ -23,14 +27,17 @@ class StagedTeacher(nn.Module):
         Any module.
     stages
         Names of its submodules, in the order in which they run.
+    batch_norm
+        ``eval``: BatchNorm normalises by its running statistics, always. ``train``: by the batch at hand in training mode, and
+        by the statistics of `calibrate` in evaluation mode. Neither changes the running statistics.
 
     Raises
     ------
     TeacherError
-        If there is no such submodule, or one is named twice.
+        If there is no such submodule, one is named twice, or there is no BatchNorm for ``train``.
     """
 
-    def __init__(self, network: nn.Module, stages: Sequence[str]):
+    def __init__(self, network: nn.Module, stages: Sequence[str], batch_norm: str = 'eval'):
         super().__init__()
         modules = dict(network.named_modules())
         for stage in stages:
@@ -43,6 +50,11 @@ class StagedTeacher(nn.Module):
         self.network = network.eval().requires_grad_(False)
         self.stages = list(stages)
         self._seen: dict[str, tuple[Any, int]] = {}  # output and its version
+        self._norms = TeacherNorms(network) if batch_norm == 'train' else None
+        self._learning = False
+        if self._norms is not None and not len(self._norms):
+            raise TeacherError(f'teacher.batch_norm: {type(network).__name__} has no BatchNorm with running statistics, so train '
+                               'means nothing; write eval')
 
     def _keep(self, stage: str) -> Any:
         def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
@@ -50,8 +62,27 @@ class StagedTeacher(nn.Module):
         return hook
 
     def train(self, mode: bool = True) -> StagedTeacher:
-        """Stay in evaluation mode, whatever the module around says."""
+        """Stay in evaluation mode, whatever the module around says; only ``batch_norm='train'`` takes note of it."""
+        self._learning = mode
         return super().train(False)
+
+    @torch.no_grad()
+    def calibrate(self, images: torch.Tensor) -> None:
+        """Go to evaluation mode, for rating: with ``batch_norm='train'``, normalise by the statistics of these images.
+
+        Parameters
+        ----------
+        images
+            (batch, channels, height, width).
+        """
+        self.eval()
+        if self._norms is not None:
+            self._norms.calibrate(lambda: self.network(images))
+
+    def _normalisation(self) -> AbstractContextManager[None]:
+        if self._norms is None:
+            return nullcontext()
+        return self._norms.by_batch() if self._learning else self._norms.by_calibration()
 
     @torch.no_grad()
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
@@ -75,7 +106,8 @@ class StagedTeacher(nn.Module):
         self._seen.clear()
         handles = [self.network.get_submodule(stage).register_forward_hook(self._keep(stage)) for stage in self.stages]
         try:
-            self.network(images)
+            with self._normalisation():
+                self.network(images)
         finally:
             for handle in handles:
                 handle.remove()
@@ -87,12 +119,15 @@ class StagedTeacher(nn.Module):
             raise TeacherError('teacher.stages: expected the stages in the order in which they run '
                                f'({", ".join(self._seen)}), got {", ".join(self.stages)}')
         seen, self._seen = self._seen, {}
+        maps = []
         for stage, (value, version) in seen.items():
-            if not isinstance(value, torch.Tensor) or value.ndim != 4:
+            found = as_map(value, images.shape[2:])
+            if found is None:
                 got = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
                 raise TeacherError(f'teacher.stages: expected module {stage!r} to give a feature map (batch, channels, '
                                    f'height, width), got {got}; name an earlier module')
             if value._version != version:
                 raise TeacherError(f'teacher.stages: a later module changes the output of {stage!r} in place; name that '
                                    'module (the activation behind it, for example)')
-        return [value for value, _ in seen.values()]
+            maps.append(found)
+        return maps

@@ -55,13 +55,17 @@ def paths_of(cell):
     return list(itertools.product(*(range(base) for base in cell.radix)))
 
 
+def l1(target, output):
+    return np.abs(target - output).sum() / (target.size * target.std())
+
+
 @torch.no_grad()
-def plain_rating(network, calibration, held_out):
+def plain_rating(network, calibration, held_out, formula=l1):
     """BatchNorm recalibrated from scratch, the formula in NumPy."""
     recalibrate(network, calibration)
     target = np.concatenate([target.double().numpy() for _, target in held_out])
     output = np.concatenate([network(features.clone()).double().numpy() for features, _ in held_out])
-    return np.abs(target - output).sum() / (target.size * target.std())
+    return formula(target, output)
 
 
 def plain_ratings(supernet, cells, calibration, held_out):
@@ -156,6 +160,21 @@ def case(request, maps):
     """A supernet, its cells, and what it is rated on."""
     space, key = request.param
     return *request.getfixturevalue(space)[key], *task_of(maps, key[0])
+
+
+@pytest.mark.parametrize('measure, formula', [
+    ('mse', lambda y, out: np.square(y - out).mean()), ('mse_var', lambda y, out: np.square(y - out).mean() / y.var()),
+    ('cosine', lambda y, out: 1 - (y * out).sum() / (np.linalg.norm(y) * np.linalg.norm(out)))])
+def test_every_path_is_rated_by_the_measure_that_is_asked_for(scaled, maps, measure, formula):
+    supernet, cells = scaled[1, 0]
+    calibration, held_out = task_of(maps, 1)
+    rater = PathRater(supernet, cells, measure)
+    rater.calibrate(calibration)
+    for features, target in held_out:
+        rater.add(features, target)
+    expected = [plain_rating(SharedPath(supernet, index, path), calibration, held_out, formula)
+                for index, cell in enumerate(cells) for path in paths_of(cell)]
+    assert torch.cat(rater.ratings()).tolist() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize('key', TOY_SUPERNETS)

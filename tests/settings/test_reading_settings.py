@@ -21,15 +21,16 @@ def minimal():
 
 def full():
     return {
-        'work': '/elsewhere/work', 'seed': 7, 'retries': 0, 'threads': 2,
+        'work': '/elsewhere/work', 'preset': 'imagenet', 'seed': 7, 'retries': 0, 'threads': 2,
         'data': {'name': 'imagefolder', 'root': 'images', 'args': {'allow_empty': True}, 'image_size': 64,
-                 'batch_size': 8, 'holdout_per_class': 3, 'augment': 'imagenet', 'mean': [0, 0.5, 1], 'std': [0.25],
-                 'workers': 2},
+                 'batch_size': 8, 'holdout_per_class': None, 'holdout_images': None, 'holdout_folder': 'others',
+                 'augment': 'imagenet', 'color_jitter': 0.1, 'random_erasing': 0.25, 'center_crop': 0.5,
+                 'mean': [0, 0.5, 1], 'std': [0.25], 'workers': 2},
         'teacher': {'name': 'toys.Teacher', 'args': {'width': 3}, 'stages': ['a', 'b.c'],
-                    'weights': 'weights/teacher.pt', 'epochs': 4, 'lr': 1},
+                    'weights': 'weights/teacher.pt', 'batch_norm': 'train', 'epochs': 4, 'lr': 1},
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
-        'rate': {'calibration_images': 10, 'max_paths': 50},
+        'rate': {'calibration_images': 10, 'max_paths': 50, 'measure': 'cosine'},
         'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0},
     }
@@ -50,7 +51,7 @@ def test_every_setting_is_read_into_its_place():
     settings = read_settings(full(), BASE)
     expected = full()
     expected.update(work=Path('/elsewhere/work'))
-    expected['data'].update(root=BASE / 'images')
+    expected['data'].update(root=BASE / 'images', holdout_folder=BASE / 'others')
     expected['teacher'].update(weights=str(BASE / 'weights/teacher.pt'))
     expected['search'].update(max_params=4.2e6, max_madds=3.5e8)
     assert dataclasses.asdict(settings) == expected
@@ -127,11 +128,13 @@ def test_settings_that_are_no_mapping_are_refused(raw):
         read_settings(raw, BASE)
 
 
-COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'teacher.epochs', 'distill.epochs',
+COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'data.holdout_images',
+          'teacher.epochs', 'distill.epochs',
           'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs', 'threads']
 NATURALS = ['data.workers', 'retries', 'seed']
 POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr']
-FRACTIONS = ['distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
+FRACTIONS = ['data.color_jitter', 'data.random_erasing', 'distill.lr_decay',
+             'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
 LIMITS = ['search.max_params', 'search.max_madds']
 TEXTS = ['data.name', 'teacher.name', 'teacher.weights', 'space.name', 'retrain.recipe']
 MAPPINGS = ['data.args', 'teacher.args', 'space.args']
@@ -152,13 +155,16 @@ NAN, INF = float('nan'), float('inf')
     *((place, value, 'a mapping') for place in MAPPINGS for value in (None, [], 'a=1', 3)),
     *((place, value, 'a list of')
       for place in COLOURS for value in ([], 0.5, '0.5', None, [True], ['0.5'], [0.5, None, 1])),
-    *((place, value, 'a path') for place in ('work', 'data.root') for value in ('', 3, True, ['work'])),
+    *((place, value, 'a path') for place in ('work', 'data.root', 'data.holdout_folder') for value in ('', 3, True, ['work'])),
     ('work', None, 'a path'),
     *((place, value, 'a list of names, or nothing')
       for place in ('teacher.stages', 'space.blocks') for value in ([], 'layer1', [1], ['layer1', ''], [None], {}, False)),
     *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
       for value in ('flip', '', None, True, 0, ['crop'])),
     *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
+    *(('rate.measure', value, 'one of l1, mse, mse_var, cosine') for value in ('l2', '', None, 1, ['l1'])),
+    *(('teacher.batch_norm', value, 'one of eval, train') for value in ('batch', '', None, True)),
+    *(('data.center_crop', value, 'a number above 0, at most 1') for value in (0, -0.5, 1.01, '0.875', None, True, NAN)),
     *((place, value, 'a list of') for place in COLOURS for value in ([NAN], [INF], [0.5, NAN, 0.5])),
 ], ids=str)
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused_where_it_stands(place, value, expects):
@@ -184,12 +190,15 @@ def test_a_deviation_of_zero_is_refused(value):
     *((place, value) for place in POSITIVES for value in (1, 1e-9, 10)),
     *((place, value) for place in FRACTIONS for value in (0, 1, 0.5)),
     *((place, value) for place in LIMITS for value in (1, 0.5, 4.2e6)),
+    *((place, None) for place in ('preset', 'data.color_jitter', 'data.holdout_images', 'data.holdout_folder')),
     *((place, None) for place in ('data.root', 'teacher.stages', 'space.blocks', 'threads', *LIMITS, 'retrain.epochs',
                                   'retrain.lr')),
     *((place, ['layer1']) for place in ('teacher.stages', 'space.blocks')),
     *((place, [0.5]) for place in COLOURS), *((place, [1, 2, 3]) for place in COLOURS),
     *((place, {}) for place in MAPPINGS),
     *(('data.augment', value) for value in ('none', 'crop', 'crop_flip', 'imagenet')),
+    *(('rate.measure', value) for value in ('l1', 'mse', 'mse_var', 'cosine')), ('teacher.batch_norm', 'train'),
+    *(('data.center_crop', value) for value in (1, 0.875, 1e-9)),
     ('distill.tasks', 'joint')], ids=str)
 def test_a_value_at_the_edge_of_what_is_allowed_is_taken(place, value):
     found = read_settings(changed(place, value), BASE)
@@ -203,6 +212,32 @@ def test_limits_may_be_written_with_a_suffix(text, number):
     assert read_settings(changed('search.max_madds', text), BASE).search.max_madds == number
 
 
+@pytest.mark.parametrize('given, left', [
+    ({}, (50, None, None)), ({'holdout_per_class': 4}, (4, None, None)), ({'holdout_images': 7}, (None, 7, None)),
+    ({'holdout_folder': '/others'}, (None, None, Path('/others'))),
+    ({'holdout_images': 7, 'holdout_per_class': None}, (None, 7, None)),
+    ({'holdout_per_class': 4, 'holdout_folder': None}, (4, None, None))])
+def test_images_are_held_out_in_one_way(given, left):
+    raw = minimal()
+    raw['data'].update(given)
+    settings = read_settings(raw, BASE)
+    for data in (settings.data, read_settings(json.loads(json.dumps(to_plain(settings))), BASE).data):
+        assert (data.holdout_per_class, data.holdout_images, data.holdout_folder) == left
+
+
+@pytest.mark.parametrize('given, got', [
+    ({'holdout_per_class': 50, 'holdout_images': 7}, 'holdout_per_class and holdout_images'),
+    ({'holdout_images': 7, 'holdout_folder': '/others'}, 'holdout_images and holdout_folder'),
+    ({'holdout_per_class': 1, 'holdout_folder': '/others'}, 'holdout_per_class and holdout_folder'),
+    ({'holdout_per_class': None}, 'none')])
+def test_two_ways_to_hold_images_out_or_none_are_refused(given, got):
+    raw = minimal()
+    raw['data'].update(given)
+    with pytest.raises(SettingsError, match=r'^data.holdout_\w+: expected one of holdout_per_class, holdout_images, '
+                                            f'holdout_folder, got {got}; name one of them'):
+        read_settings(raw, BASE)
+
+
 def test_the_ends_of_the_blocks_are_common_to_all_kinds_of_settings():
     assert read_settings(changed('space.blocks', ['a', 'b.c']), BASE).blocks == ['a', 'b.c']
     assert read_settings(minimal(), BASE).blocks is None
@@ -214,7 +249,7 @@ def test_an_error_of_settings_is_ours_and_a_value_error():
     assert isinstance(caught.value, NniDnaError)
 
 
-@pytest.mark.parametrize('place', ['work', 'data.root', 'teacher.weights'])
+@pytest.mark.parametrize('place', ['work', 'data.root', 'data.holdout_folder', 'teacher.weights'])
 @pytest.mark.parametrize('value, expected', [
     ('here', '/experiment/folder/here'), ('a/b.pt', '/experiment/folder/a/b.pt'), ('../there', '/experiment/there'),
     ('/abs/olute', '/abs/olute'), ('.', '/experiment/folder')])

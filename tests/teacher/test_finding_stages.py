@@ -13,16 +13,14 @@ from nni_dna.spaces import chain_of
 from nni_dna.teacher import StagedTeacher, find_stages
 
 NETWORKS = {
-    'efficientnet_b0': 'features.0 features.1 features.2 features.3 features.4 features.5 features.6 features.7 features.8 '
-                       'avgpool',
+    'efficientnet_b0': 'features.0 features.1 features.2 features.3 features.4 features.5 features.6 features.7 avgpool',
     'resnet18': 'relu layer1 layer2 layer3 layer4 avgpool',
-    'mobilenet_v2': ' '.join(f'features.{index}' for index in range(19)),
+    'mobilenet_v2': ' '.join(f'features.{index}' for index in range(18)),
     'regnet_y_400mf': 'stem trunk_output.block1 trunk_output.block2 trunk_output.block3 trunk_output.block4 avgpool',
-    'convnext_tiny': 'features.0 features.1 features.2.0 features.3 features.4.0 features.5 features.6.0 features.7 avgpool',
-    'densenet121': 'features.relu0 features.denseblock1 features.transition1.conv features.denseblock2 '
-                   'features.transition2.conv features.denseblock3 features.transition3.conv features.denseblock4',
+    'convnext_tiny': 'features.0 features.1 features.3 features.5 features.7 avgpool',
+    'densenet121': 'features.relu0 features.denseblock1 features.denseblock2 features.denseblock3 features.denseblock4',
     'vgg11_bn': 'features.2 features.6 features.13 features.20 features.27 features.28 avgpool',
-    'shufflenet_v2_x0_5': 'conv1 maxpool stage2 stage3 stage4 conv5',
+    'shufflenet_v2_x0_5': 'conv1 maxpool stage2 stage3 stage4',
 }
 
 
@@ -153,18 +151,17 @@ def test_of_a_vision_transformer_only_its_patches_are_a_map_so_that_a_chain_behi
         chain_of(on_meta(proxyless), (3, 64, 64), stages=[('conv_proj', (4, 4))], chosen_stages=False)
 
 
-def test_a_swin_transformer_serves_where_its_maps_have_their_channels_first():
+def test_a_swin_transformers_stages_are_found_though_their_channels_come_last():
     swin = models.SwinTransformer(patch_size=[4, 4], embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1],
                                   window_size=[2, 2], num_classes=3)
     found = find_stages(swin, (3, 64, 64))
-    assert {'features.0.0', 'permute', 'avgpool'} <= set(found)
-    with torch.no_grad():
-        maps = dict(zip(found, StagedTeacher(swin, found)(torch.zeros(1, 3, 64, 64))))
-    assert (maps['features.0.0'].shape[1:], maps['permute'].shape[1:]) == ((8, 16, 16), (64, 2, 2))
-    stages = [(name, tuple(feature_map.shape[2:])) for name, feature_map in maps.items()]
+    assert found == ['features.0', 'features.1', 'features.3', 'features.5', 'features.7', 'avgpool']  # none that only merges
+    maps = StagedTeacher(swin, found)(torch.zeros(1, 3, 64, 64))
+    assert [tuple(feature_map.shape[1:]) for feature_map in maps] == [
+        (8, 16, 16), (8, 16, 16), (16, 8, 8), (32, 4, 4), (64, 2, 2), (64, 1, 1)]
+    stages = [(name, tuple(feature_map.shape[2:])) for name, feature_map in zip(found, maps)]
     chain, names = chain_of(on_meta(shuffle), (3, 64, 64), stages=stages, chosen_stages=False)
-    assert names == ('features.0.0', 'permute')  # nothing is matched with the maps whose channels come last
-    assert [block.modules[-1] for block in chain.blocks] == ['features.3', 'features.19']
+    assert names == ('features.1', 'features.3', 'features.5', 'features.7')
 
 
 def test_a_space_of_any_size_finds_a_stage_in_each_of_the_usual_teachers():
