@@ -14,7 +14,8 @@ import numpy as np
 from ..errors import CampaignError, ResultError
 from ..rating import load_ratings
 from ..spaces import Block
-from .ranking import rank
+from .latency import WORK_FILE, write_latencies
+from .ranking import limits_of, rank
 from .setup import Setup
 from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, supernet_id, teacher_tasks
 from .work import WorkFolder
@@ -49,6 +50,8 @@ class Campaign:
         self.work.check(record)
         setup.check()
         self._lock = self.work.claim(record, code or Path.cwd())  # held for as long as this campaign lives
+        if setup.latencies is not None:
+            write_latencies(setup.latencies, self.work.root / WORK_FILE)
         self._finished: dict[str, dict[str, Any]] = {}
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
@@ -219,10 +222,14 @@ class Campaign:
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
-        search = self.setup.settings.search
         self.work.write_ranking({
             'version': 1, 'num_classes': self.setup.num_classes,
-            'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
+            'limits': limits_of(self.setup.costs, self.setup.settings.search), **self._measured(),
             'architectures_in_space': self.setup.chain.all_architectures,
             'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in self.setup.chain.blocks},
             'ranking': entries})
+
+    def _measured(self) -> dict[str, Any]:
+        """On what the latencies were measured, where there are any."""
+        found = self.setup.latencies
+        return {} if found is None else {'latency': {**vars(found.conditions), **found.machine}}

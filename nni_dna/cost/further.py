@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Iterable
 
 import numpy as np
 
@@ -42,17 +44,12 @@ class FurtherCosts:
 
     def total(self, chain: Chain, paths: tuple[int, ...]) -> int | float:
         """That of a whole network, given one path number per block; joined in block order, what is outside last."""
-        join = max if self.peak else _add
-        total, before = None, 0
+        parts, before = [], 0
         for block, costs, path in zip(chain.blocks, self.blocks, paths):
-            part = costs[before, path].item()
-            total = part if total is None else join(total, part)
+            parts.append(costs[before, path].item())
             before = block.cell_borders[block.locate(path)[0]]
-        return join(total, self.rest[before].item())
-
-
-def _add(one: float, other: float) -> float:
-    return one + other
+        parts.append(self.rest[before].item())
+        return max(parts) if self.peak else functools.reduce(operator.add, parts)  # sum() rounds otherwise from Python 3.12 on
 
 
 def memory_costs(parts: NetworkParts) -> FurtherCosts:
@@ -73,11 +70,13 @@ def latency_costs(parts: NetworkParts, milliseconds: Callable[[Trace], float]) -
     return _join(parts, LATENCY, False, np.add, np.float64, milliseconds)
 
 
-def _join(parts: NetworkParts, name: str, peak: bool, join: np.ufunc, dtype: type, value: Callable[[Trace], float]) -> FurtherCosts:
-    blocks = []
-    for block, by_border in zip(parts.chain.blocks, parts.blocks):
-        blocks.append(np.stack([
-            np.concatenate([over_paths(cell, [np.array([value(trace) for trace in layer], dtype=dtype) for layer in layers], join)
-                            for cell, layers in zip(block.cells, cells)]) for cells in by_border]))
-    rest = np.array([join.reduce([value(trace) for trace in (*parts.stem, tail)]) for tail in parts.tails], dtype=dtype)
+def _join(parts: NetworkParts, name: str, peak: bool, join: np.ufunc, dtype: type, value: Callable[[Trace], float]
+          ) -> FurtherCosts:
+    def values(traces: Iterable[Trace]) -> np.ndarray:
+        return np.array([value(trace) for trace in traces], dtype=dtype)
+
+    blocks = [np.stack([np.concatenate([over_paths(cell, [values(layer) for layer in layers], join)
+                                        for cell, layers in zip(block.cells, cells)]) for cells in by_border])
+              for block, by_border in zip(parts.chain.blocks, parts.blocks)]
+    rest: np.ndarray = np.array([join.reduce(values([*parts.stem, tail])) for tail in parts.tails], dtype=dtype)
     return FurtherCosts(name=name, peak=peak, blocks=tuple(blocks), rest=rest)

@@ -68,8 +68,9 @@ class NetworkParts:
 
     def traces(self) -> dict[str, Trace]:
         """One part of each kind, by its key; those that do the same are of one kind."""
-        layers = (trace for by_border in self.blocks for cells in by_border for cell in cells for layer in cell for trace in layer)
-        return {trace.key: trace for trace in (*self.stem, *layers, *self.tails)}
+        cells = (cell for by_border in self.blocks for cells in by_border for cell in cells)
+        return {trace.key: trace
+                for trace in (*self.stem, *(trace for cell in cells for layer in cell for trace in layer), *self.tails)}
 
     def of(self, paths: tuple[int, ...]) -> list[Trace]:
         """The parts of one network, in order, given one path number per block."""

@@ -46,6 +46,17 @@ class CostTables:
     rest: np.ndarray
     further: tuple[FurtherCosts, ...] = ()
 
+    def columns(self) -> list[np.ndarray]:
+        """All costs as the search takes them: per block, and last for the rest, a float64 array (..., all costs)."""
+        further = [[*cost.blocks, cost.rest] for cost in self.further]
+        return [np.concatenate([table, *(column[..., None] for column in columns)], axis=-1, dtype=np.float64)
+                for table, *columns in zip([*self.blocks, self.rest], *further)]
+
+    @property
+    def peaks(self) -> list[int]:
+        """Which of the columns have the largest part as a network's total, and not the sum."""
+        return [index for index, cost in enumerate(self.further, start=len(COSTS)) if cost.peak]
+
     def total(self, chain: Chain, paths: tuple[int, ...]) -> Cost:
         """Cost of a whole network, given one path number per block."""
         total = np.zeros(len(COSTS), dtype=np.int64)

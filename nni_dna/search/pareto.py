@@ -26,7 +26,7 @@ from nni_dna.search.exact import search
 from nni_dna.search.inputs import check_cost
 from nni_dna.search.order import Order
 from nni_dna.search.problem import Problem
-from nni_dna.search.result import ParetoFront
+from nni_dna.search.result import ParetoFront, Solution
 from nni_dna.search.rounds import keeping_limits, relax, search_under
 from nni_dna.search.tables import BlockTable
 
@@ -101,7 +101,8 @@ def pareto_front(tables: Sequence[BlockTable], *, cost: int, limits: Sequence[fl
 
 def _front_of_peaks(tables: Sequence[BlockTable], cost: int, problem: Problem, peaks: Sequence[int]) -> ParetoFront:
     """Find the front by one search a point: a largest part takes few different values."""
-    limits, points, rounds, expanded = problem.limits.copy(), [], 0, 0
+    limits, rounds, expanded = problem.limits.tolist(), 0, 0
+    points: list[Solution] = []
     while limits[cost] >= problem.cheapest[cost]:
         try:
             result = search(tables, limits=limits, tail_costs=problem.tail, limit_names=problem.names, peaks=peaks)
@@ -113,7 +114,7 @@ def _front_of_peaks(tables: Sequence[BlockTable], cost: int, problem: Problem, p
         if points and points[-1].rating == result.solutions[0].rating:
             points.pop()
         points.append(result.solutions[0])
-        limits[cost] = np.nextafter(points[-1].costs[cost], -math.inf)
+        limits[cost] = math.nextafter(points[-1].costs[cost], -math.inf)
     return ParetoFront(points=tuple(points[::-1]), cost=cost, rounds=rounds, expanded=expanded)
 
 

@@ -26,7 +26,8 @@ def instance(rng):
     while True:
         tables, tail = mixed_instance(rng)
         count = tables[0].costs.shape[2]
-        if count and all(np.isfinite(table.ratings).any() for table in tables) and np.prod([len(t.ratings) for t in tables]) < 300:
+        few = np.prod([len(table.ratings) for table in tables]) < 300
+        if count and few and all(np.isfinite(table.ratings).any() for table in tables):
             tail = np.zeros((max(table.border.max() for table in tables) + 1, count)) if tail is None else tail
             peaks = [cost for cost in range(count) if rng.random() < 0.6]
             paths, ratings, costs = totals(tables, tail, peaks)
