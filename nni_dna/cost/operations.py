@@ -44,7 +44,7 @@ class Trace:
     Peak activation memory is defined here. The operations run one after another, and so does the memory: an activation is
     alive from the operation that makes it to the last one that reads it, the input from the start, the output to the end. It
     takes the bytes of its storage, so what an operation changes in place and what is only another view of it is counted once.
-    Weights, and memory that an operation's kernel takes for itself, are not activations.
+    Weights, what no operation reads, and memory that an operation's kernel takes for itself are not activations.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class _Recorder(TorchDispatchMode):
         self._numbers = {_storage(image): 0}
         self._kept: list[torch.Tensor] = [image]  # a storage that was let go could give its address to another
         self.sizes = [_bytes(image)]
-        self.calls: list[tuple[str, list[int | None], list[int]]] = []
+        self.calls: list[tuple[str, list[int | None]]] = []
         self.made_at = [-1]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -92,9 +92,10 @@ class _Recorder(TorchDispatchMode):
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         text = f'{func}{tree_map_only(torch.Tensor, lambda tensor: tuple(tensor.shape), (args, kwargs or {}))}'
         reads = [self._number(tensor) for tensor in given]
-        self.calls.append((text, reads, []))
-        made = [self._number(leaf) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        self.calls[-1][2].extend(number for number in made if number is not None)
+        self.calls.append((text, reads))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._number(leaf)
         return result
 
     def _number(self, tensor: torch.Tensor) -> int | None:
@@ -110,21 +111,15 @@ class _Recorder(TorchDispatchMode):
 
     def operations(self, output: torch.Tensor) -> tuple[Operation, ...]:
         """What was written down, with the bytes that are alive at each."""
-        until = list(self.made_at)
-        for index, (_, reads, made) in enumerate(self.calls):
-            for number in (*reads, *made):
-                if number is not None:
-                    until[number] = index
-        number = self._number(output)
-        if number is not None:
-            until[number] = len(self.calls) - 1
+        until = {number: index for index, (_, reads) in enumerate(self.calls) for number in reads}
+        until[self._number(output)] = len(self.calls) - 1
         change = [0] * (len(self.calls) + 1)
-        for size, first, last in zip(self.sizes, self.made_at, until):
-            if last >= 0:
-                change[max(first, 0)] += size
-                change[last + 1] -= size
+        for number, last in until.items():
+            if number is not None:
+                change[max(self.made_at[number], 0)] += self.sizes[number]
+                change[last + 1] -= self.sizes[number]
         found, alive = [], 0
-        for index, (text, reads, _) in enumerate(self.calls):
+        for index, (text, reads) in enumerate(self.calls):
             alive += change[index]
             ago = tuple(None if number is None else -1 if number == 0 else index - self.made_at[number] for number in reads)
             found.append(Operation(text, ago, alive))
