@@ -34,6 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     show.add_argument('--image-size', type=int, default=224, help='pixels, for --architecture (default 224)')
     show.set_defaults(run=_show)
 
+    latency = commands.add_parser('latency', help="measure an experiment's layers on this machine, for latency.file")
+    latency.add_argument('config', type=Path, help="NNI's YAML file of the experiment")
+    latency.add_argument('file', type=Path, help='file to write')
+    latency.set_defaults(run=_latency)
+
     space = commands.add_parser('space', help='search-space files').add_subparsers(dest='action', required=True)
     export = space.add_parser('export', help="print a model space as NNI's search-space file")
     export.add_argument('name', help='dna, digits, proxylessnas, mobilenetv3, shufflenet, or the import path of a ModelSpace')
@@ -61,6 +66,13 @@ def _show(arguments: argparse.Namespace) -> str:
         return show_architecture(arguments.architecture, arguments.image_size)
     from .show import show
     return show(arguments.work)
+
+
+def _latency(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    from .campaign.check import read_config
+    from .campaign.latency import measure_into
+    return measure_into(read_config(arguments.config)[1], arguments.file)
 
 
 def _export(arguments: argparse.Namespace) -> str:

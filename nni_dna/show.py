@@ -12,6 +12,9 @@ from .campaign.work import WorkFolder
 
 __all__ = ['show', 'short']
 
+_FURTHER = {'memory': ('  memory (B)', '  {:>10,}'), 'latency_ms': ('  latency (ms)', '  {:>12,.3f}')}
+"""Costs that are there where a limit asks for them: title and form of their columns."""
+
 
 def show(root: Path, now: float | None = None) -> str:
     """The state of a campaign as text.
@@ -54,13 +57,15 @@ def _progress_lines(progress: Progress, now: float) -> list[str]:
 
 
 def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
-    limits = ', '.join(f'{name} {value:,.0f}' for name, value in ranking['limits'].items() if value) or 'none'
+    limits = ', '.join(f'{name} {value:,.12g}' for name, value in ranking['limits'].items() if value) or 'none'
+    further = {name: how for name, how in _FURTHER.items() if f'max_{name}' in ranking['limits']}
     lines = [f'the best of {ranking["architectures_in_space"]:,} architectures; limits: {limits}',
-             'rank    rating     params        MAdds  accuracy  architecture']
+             f'rank    rating     params        MAdds{"".join(title for title, _ in further.values())}  accuracy  architecture']
     for entry in ranking['ranking']:
         reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}'
-        lines.append(f'{entry["rank"]:>4}  {entry["rating"]:8.5f}  {entry["params"]:>9,}  {entry["madds"]:>11,}  {reached:>8}  '
-                     + short(entry['architecture']))
+        costs = f'{entry["params"]:>9,}  {entry["madds"]:>11,}'
+        costs += ''.join(form.format(entry[name]) for name, (_, form) in further.items())
+        lines.append(f'{entry["rank"]:>4}  {entry["rating"]:8.5f}  {costs}  {reached:>8}  {short(entry["architecture"])}')
     return lines
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from ..errors import CampaignError, ResultError
 from ..rating import load_ratings
 from ..spaces import Block
+from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
-from .ranking import rank
+from .ranking import limits_of, rank
 from .setup import Setup
 from .tasks import TEACHER_ID, Task, distill_tasks, ratings_name, retrain_tasks, supernet_id, teacher_tasks
 from .work import WorkFolder
@@ -50,6 +51,8 @@ class Campaign:
         self.work.check(record)
         setup.check()
         self._lock = self.work.claim(record, code or Path.cwd())  # held for as long as this campaign lives
+        if setup.latencies is not None:
+            write_latencies(setup.latencies, self.work.root / WORK_FILE)
         self._finished: dict[str, dict[str, Any]] = {}
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
@@ -238,13 +241,17 @@ class Campaign:
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
-        search = self.setup.settings.search
         self.work.write_ranking({
             'version': 1, 'num_classes': self.setup.num_classes,
-            'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
+            'limits': limits_of(self.setup.costs, self.setup.settings.search), **self._measured(),
             'architectures_in_space': self.setup.chain.all_architectures,
             'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in self.setup.chain.blocks},
             'ranking': entries})
         if self._found:
             accuracies = {task.id: self._finished[task.id]['value'] for task in tasks if self._is_finished(task)}
             self.work.write_over_training(over_training_file(self._found, self.setup.recipe, tasks, accuracies, self._losses))
+
+    def _measured(self) -> dict[str, Any]:
+        """On what the latencies were measured, where there are any."""
+        found = self.setup.latencies
+        return {} if found is None else {'latency': {**vars(found.conditions), **found.machine}}

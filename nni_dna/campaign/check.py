@@ -14,7 +14,7 @@ from .describe import describe
 from .tasks import distill_tasks, teacher_tasks
 from .work import WorkFolder
 
-__all__ = ['check_config', 'check_trial_limit']
+__all__ = ['check_config', 'check_trial_limit', 'read_config']
 
 
 def check_config(path: Path) -> str:
@@ -35,6 +35,22 @@ def check_config(path: Path) -> str:
     NniDnaError
         The first thing that is wrong.
     """
+    config, setup = read_config(path)
+    WorkFolder(setup.settings.work).check(setup.record())
+    setup.check()
+    check_trial_limit(setup, config.get('maxTrialNumber'))
+    filled = [f'preset {setup.settings.preset}: {line}' for line in filled_in(config['tuner']['classArgs'])]
+    return '\n'.join([*filled, describe(setup), f'{_trials(setup)} trials; work folder {setup.settings.work}'])
+
+
+def read_config(path: Path) -> tuple[dict[str, Any], ConfigSetup]:
+    """What NNI's YAML file holds, and the experiment that it describes.
+
+    Raises
+    ------
+    SettingsError
+        If it describes none.
+    """
     config = read_mapping(path, '')
     tuner = config.get('tuner')
     if not isinstance(tuner, dict) or not isinstance(tuner.get('classArgs'), dict):
@@ -43,12 +59,7 @@ def check_config(path: Path) -> str:
     code = (base / str(tuner.get('codeDirectory') or config.get('trialCodeDirectory') or '.')).resolve()
     add_to_path(code)
     settings = read_settings(tuner['classArgs'], code)
-    setup = ConfigSetup(settings, _search_space(config, base))
-    WorkFolder(settings.work).check(setup.record())
-    setup.check()
-    check_trial_limit(setup, config.get('maxTrialNumber'))
-    lines = [f'preset {settings.preset}: {line}' for line in filled_in(tuner['classArgs'])]
-    return '\n'.join([*lines, describe(setup), f'{_trials(setup)} trials; work folder {settings.work}'])
+    return config, ConfigSetup(settings, _search_space(config, base))
 
 
 def check_trial_limit(setup: Setup, limit: int | None) -> None:

@@ -11,9 +11,13 @@ from ..search import BlockTable, Solution, search
 from ..settings.sections import SearchSettings
 from ..spaces.chain import Chain
 
-__all__ = ['check_limits', 'rank']
+__all__ = ['check_limits', 'limits_of', 'rank']
 
-_LIMITS = tuple(f'max_{cost}' for cost in COSTS)
+
+def limits_of(costs: CostTables, settings: SearchSettings) -> dict[str, float | None]:
+    """The limit on each cost, by its setting's name; None where there is none."""
+    names = [f'max_{cost}' for cost in (*COSTS, *(cost.name for cost in costs.further))]
+    return {name: getattr(settings, name) for name in names}
 
 
 def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> int:
@@ -51,7 +55,7 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
     -------
     list of dict
         Per architecture: ``rank``, ``architecture`` (an NNI sample), ``rating`` (total), ``block_ratings`` and a value for
-        each of ``COSTS``. Fewer than ``top_k`` where fewer keep the limits.
+        each of ``COSTS`` and of the further costs. Fewer than ``top_k`` where fewer keep the limits.
     """
     ranking = []
     for position, solution in enumerate(_search(chain, costs, ratings, settings), start=1):
@@ -63,6 +67,7 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
             'block_ratings': [float(table[path]) for table, path in zip(ratings, solution.paths)],
             'params': cost.params,
             'madds': cost.madds,
+            **{further.name: further.total(chain, solution.paths) for further in costs.further},
         })
     return ranking
 
@@ -70,10 +75,9 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
 def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray],
             settings: SearchSettings) -> tuple[Solution, ...]:
     tables = []
-    for block, cost, rating in zip(chain.blocks, costs.blocks, ratings):
+    for block, cost, rating in zip(chain.blocks, costs.columns(), ratings):
         border = np.repeat(block.cell_borders, [cell.paths for cell in block.cells])
-        tables.append(BlockTable(ratings=rating, costs=cost.astype(np.float64), border=border))
-    limits = [getattr(settings, name) or np.inf for name in _LIMITS]
-    names = [f'search.{name}' for name in _LIMITS]
-    return search(tables, limits=limits, top_k=settings.top_k, tail_costs=costs.rest.astype(np.float64),
-                  limit_names=names).solutions
+        tables.append(BlockTable(ratings=rating, costs=cost, border=border))
+    limits = limits_of(costs, settings)
+    return search(tables, limits=[limit or np.inf for limit in limits.values()], top_k=settings.top_k,
+                  tail_costs=costs.columns()[-1], limit_names=[f'search.{name}' for name in limits], peaks=costs.peaks).solutions

@@ -5,24 +5,28 @@ Where images, model space and training recipes come from differs between the two
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Mapping, Protocol, Sequence
+from typing import Any, Callable, ContextManager, Iterator, Mapping, Protocol, Sequence
 
 import pytorch_lightning as pl
 import torch
 from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
-from ..cost import CostTables, Shapes, border_shapes, cost_tables
+from ..cost import CostTables, FurtherCosts, Shapes, border_shapes, cost_tables, latency_costs, memory_costs
+from ..cost.latency import Latencies
+from ..cost.parts import NetworkParts
 from ..errors import SpaceError
 from ..settings import CommonSettings
 from ..spaces import Chain, without_memory
 from ..supernet import DNAMutator, Matching, block_supernet, match, match_stages
 from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
 from ..weights import load_weights
+from .latency import find_latencies
 from .ranking import check_limits
 
 __all__ = ['Images', 'Setup']
@@ -149,7 +153,24 @@ class Setup(ABC):
     @cached_property
     def costs(self) -> CostTables:
         """The cost of every path."""
-        return cost_tables(self.meta_space, self.chain, self.data.image_shape)
+        tables = cost_tables(self.meta_space, self.chain, self.data.image_shape)
+        return dataclasses.replace(tables, further=tuple(self._further_costs()))
+
+    def _further_costs(self) -> Iterator[FurtherCosts]:
+        if self.settings.search.max_memory is not None:
+            yield memory_costs(self.parts)
+        if self.latencies is not None:
+            yield latency_costs(self.parts, self.latencies.milliseconds)
+
+    @cached_property
+    def parts(self) -> NetworkParts:
+        """The parts of the space's networks, for limits on memory and latency."""
+        return NetworkParts(self.meta_space, self.chain, self.data.image_shape)
+
+    @cached_property
+    def latencies(self) -> Latencies | None:
+        """The parts' latencies, measured if they are not known; None where no limit asks for them."""
+        return find_latencies(self.settings, self.parts) if self.settings.search.max_latency_ms is not None else None
 
     def untrained_teacher(self) -> nn.Module:
         """The teacher's network, to be trained."""

@@ -17,8 +17,9 @@ from nni.nas.nn.pytorch import ModelSpace
 from ..errors import SpaceError
 from ..spaces.chain import Block, Cell, Chain
 from ..spaces.freezing import freeze
-from ..spaces.labels import labels_of
 from .counter import COSTS, Cost, count
+from .further import FurtherCosts
+from .layers import LayerTable, over_paths
 from .shapes import Shape, border_shapes, count_layer
 from .strides import check_strides
 
@@ -37,10 +38,24 @@ class CostTables:
         Per block an int64 array (borders of the block before, paths, costs); the first block has 1 in the first axis.
     rest
         An int64 array (borders of the last block, costs): all that is outside the blocks (stem, head, classifier).
+    further
+        Costs beside these, where a limit asks for them.
     """
 
     blocks: tuple[np.ndarray, ...]
     rest: np.ndarray
+    further: tuple[FurtherCosts, ...] = ()
+
+    def columns(self) -> list[np.ndarray]:
+        """All costs as the search takes them: per block, and last for the rest, a float64 array (..., all costs)."""
+        further = [[*cost.blocks, cost.rest] for cost in self.further]
+        return [np.concatenate([table, *(column[..., None] for column in columns)], axis=-1, dtype=np.float64)
+                for table, *columns in zip([*self.blocks, self.rest], *further)]
+
+    @property
+    def peaks(self) -> list[int]:
+        """Which of the columns have the largest part as a network's total, and not the sum."""
+        return [index for index, cost in enumerate(self.further, start=len(COSTS)) if cost.peak]
 
     def total(self, chain: Chain, paths: tuple[int, ...]) -> Cost:
         """Cost of a whole network, given one path number per block."""
@@ -71,13 +86,13 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
     """
     shapes = border_shapes(space, chain, image_shape)
     with torch.device('meta'):
-        counter = _LayerCounter(space)
+        counter = LayerTable(space, count_layer)
         borders: tuple[Mapping[str, Any], ...] = ({},)
         tables = []
         for block, inputs, outputs in zip(chain.blocks, shapes.inputs, shapes.outputs):
             by_border = []
             for border, given in zip(borders, inputs):
-                runs = [counter.cell(cell, {**block.incoming, **border}, given) for cell in block.cells]
+                runs = [_count_cell(counter, cell, {**block.incoming, **border}, given) for cell in block.cells]
                 if tuple(after for _, after in runs) != outputs:
                     raise SpaceError(f'{block.name}: the shape of its output depends on the block before '
                                      f'({", ".join(block.incoming)}); cut the blocks elsewhere (space.blocks), or give the '
@@ -93,38 +108,11 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
         return found
 
 
-class _LayerCounter:
-    """Counts layers; the same layer with the same choices and input only once."""
-
-    def __init__(self, space: ModelSpace):
-        self._space = space
-        self._labels: dict[str, set[str]] = {}
-        self._known: dict[tuple, tuple[Cost, Shape]] = {}
-
-    def cell(self, cell: Cell, given: Mapping[str, Any], shape: Shape) -> tuple[np.ndarray, Shape]:
-        """(paths, costs) of a cell, and the shape of its output."""
-        tables = []
-        for layer in cell.layers:
-            counts = [self._layer(layer.name, {**given, **cell.choice, **option}, shape) for option in layer.options]
-            shapes = {after for _, after in counts}
-            if len(shapes) > 1:
-                raise SpaceError(f'module {layer.name!r}: its choices ({", ".join(layer.options[0])}) give outputs of different '
-                                 f'shapes ({", ".join(map(str, sorted(shapes)))}), and what follows does not depend on them; '
-                                 'let all candidates give the same shape, or let what follows take the width by the same '
-                                 'label')
-            tables.append(np.array([(cost.params, cost.madds) for cost, _ in counts], dtype=np.int64))
-            shape = shapes.pop()
-        digits = np.array([cell.digits(path) for path in range(cell.paths)]).T
-        return sum(table[column] for table, column in zip(tables, digits)), shape
-
-    def _layer(self, name: str, choice: Mapping[str, Any], shape: Shape) -> tuple[Cost, Shape]:
-        if name not in self._labels:
-            self._labels[name] = set(labels_of(self._space.get_submodule(name)))
-        labels = self._labels[name]
-        key = (name, shape, *sorted((label, repr(value)) for label, value in choice.items() if label in labels))
-        if key not in self._known:
-            self._known[key] = count_layer(self._space, name, choice, shape)
-        return self._known[key]
+def _count_cell(counter: LayerTable[Cost], cell: Cell, given: Mapping[str, Any], shape: Shape) -> tuple[np.ndarray, Shape]:
+    """(paths, costs) of a cell, and the shape of its output."""
+    layers, after = counter.cell(cell, given, shape)
+    return over_paths(cell, [np.array([(cost.params, cost.madds) for cost in costs], dtype=np.int64) for costs in layers],
+                      np.add), after
 
 
 def _check_incoming(space: ModelSpace, block: Block, borders: Sequence[Mapping[str, Any]], costs: np.ndarray,

@@ -82,22 +82,22 @@ class Chain:
         """Return the chain with other links."""
         return replace(self, links=tuple(links))
 
-    def smallest_totals(self) -> NDArray[np.float64]:
+    def smallest_totals(self, join: np.ufunc = np.add) -> NDArray[np.float64]:
         """Return, shape ``(C,)``, the smallest possible total of each cost alone.
 
-        Adding in block order is monotone even after rounding, so this is bit for bit the smallest sum that any
-        combination of paths gives, border states included.
+        Joining in block order, be it by adding or by taking the larger one, is monotone even after rounding, so this is bit
+        for bit the smallest total that any combination of paths gives, border states included.
         """
-        reached = np.zeros((len(self.limits), 1))
+        reached = np.full((len(self.limits), 1), 0.0 if join is np.add else -np.inf)
         for position, link in enumerate(self.links):
             states = self.states_after(position)
-            totals = (reached[:, :, None] + link.costs).min(axis=1)
+            totals = join(reached[:, :, None], link.costs).min(axis=1)
             reached = np.full((len(self.limits), states), np.inf)
             for state in range(states):
                 ends_here = link.border == state
                 if ends_here.any():
                     reached[:, state] = totals[:, ends_here].min(axis=1)
-        return (reached + self.tail).min(axis=1)
+        return join(reached, self.tail).min(axis=1)
 
     def largest_totals(self) -> NDArray[np.float64]:
         """Return, shape ``(C,)``, the largest possible total of each cost alone."""

@@ -39,7 +39,7 @@ AIM = 1e3
 
 def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int = 1,
            tail_costs: NDArray[np.float64] | None = None,
-           limit_names: Sequence[str] | None = None) -> SearchResult:
+           limit_names: Sequence[str] | None = None, peaks: Sequence[int] = ()) -> SearchResult:
     """Find the ``top_k`` best combinations of one path per block that keep the limits.
 
     The result is exactly what trying all combinations gives: sorted by the sum of the ratings, added in block order
@@ -63,6 +63,9 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
         default.
     limit_names
         What to call the limits in errors, shape ``(C,)``; by default ``cost 0``, ``cost 1`` and so on.
+    peaks
+        Which costs, as indices into the last axis of the tables' costs, have the largest over the blocks and what follows them
+        as their total, and not the sum; none by default.
 
     Returns
     -------
@@ -80,8 +83,8 @@ def search(tables: Sequence[BlockTable], *, limits: Sequence[float], top_k: int 
     RuntimeError
         If a solution does not survive being recomputed from the tables, which would be a bug here.
     """
-    problem, top_k = Problem.of(tables, limits, tail_costs, limit_names), check_top_k(top_k)
-    chain = problem.chain.with_costs(problem.limits < problem.dearest)
+    problem, top_k = Problem.of(tables, limits, tail_costs, limit_names, peaks), check_top_k(top_k)
+    chain = problem.chain.with_costs(problem.chain.limits < problem.dearest)
     relaxed = relax(chain)
     last = chain.largest_rating()
     aim, cutoff, known, rounds, expanded, proven = AIM * math.sqrt(top_k), -math.inf, math.inf, 0, 0, False

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nni_dna.errors import SettingsError
 from nni_dna.search.tables import BlockTable
 
-__all__ = ['check_cost', 'check_limit_names', 'check_limits', 'check_tables', 'check_tail_costs', 'check_top_k']
+__all__ = ['check_cost', 'check_limit_names', 'check_limits', 'check_peaks', 'check_tables', 'check_tail_costs', 'check_top_k']
 
 
 def check_tables(tables: Sequence[BlockTable]) -> None:
@@ -87,3 +87,13 @@ def check_cost(cost: int, count: int) -> int:
     if isinstance(cost, bool) or not isinstance(cost, (int, np.integer)) or not 0 <= cost < count:
         raise SettingsError(f'Expected `cost` to be one of the {count} costs, counted from 0, but got {cost!r}.')
     return int(cost)
+
+
+def check_peaks(peaks: Sequence[int], count: int) -> NDArray[np.bool_]:
+    """Return which costs they are, as a mask of shape ``(C,)``."""
+    mask = np.zeros(count, dtype=bool)
+    for cost in peaks:
+        if isinstance(cost, bool) or not isinstance(cost, (int, np.integer)) or not 0 <= cost < count:
+            raise SettingsError(f'Expected `peaks` to hold some of the {count} costs, counted from 0, but got {cost!r}.')
+        mask[cost] = True
+    return mask

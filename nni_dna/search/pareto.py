@@ -19,12 +19,14 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nni_dna.errors import InfeasibleError
 from nni_dna.search.chain import Chain
 from nni_dna.search.combine import Combinations
+from nni_dna.search.exact import search
 from nni_dna.search.inputs import check_cost
 from nni_dna.search.order import Order
 from nni_dna.search.problem import Problem
-from nni_dna.search.result import ParetoFront
+from nni_dna.search.result import ParetoFront, Solution
 from nni_dna.search.rounds import keeping_limits, relax, search_under
 from nni_dna.search.tables import BlockTable
 
@@ -36,7 +38,7 @@ AIM = 1e4
 
 def pareto_front(tables: Sequence[BlockTable], *, cost: int, limits: Sequence[float],
                  tail_costs: NDArray[np.float64] | None = None,
-                 limit_names: Sequence[str] | None = None) -> ParetoFront:
+                 limit_names: Sequence[str] | None = None, peaks: Sequence[int] = ()) -> ParetoFront:
     """Find all best trade-offs between the rating and one cost that keep the limits.
 
     The result is exactly what trying all combinations gives. Each point is what :func:`nni_dna.search.search` finds first if
@@ -59,6 +61,9 @@ def pareto_front(tables: Sequence[BlockTable], *, cost: int, limits: Sequence[fl
         default.
     limit_names
         What to call the limits in errors, shape ``(C,)``; by default ``cost 0``, ``cost 1`` and so on.
+    peaks
+        Which costs, as indices into the last axis of the tables' costs, have the largest over the blocks and what follows them
+        as their total, and not the sum; none by default.
 
     Returns
     -------
@@ -76,12 +81,14 @@ def pareto_front(tables: Sequence[BlockTable], *, cost: int, limits: Sequence[fl
     RuntimeError
         If a point does not survive being recomputed from the tables, which would be a bug here.
     """
-    problem = Problem.of(tables, limits, tail_costs, limit_names)
+    problem = Problem.of(tables, limits, tail_costs, limit_names, peaks)
     cost = check_cost(cost, len(problem.limits))
-    counting = problem.limits < problem.dearest
+    if problem.peaks[cost]:
+        return _front_of_peaks(tables, cost, problem, peaks)
+    counting = problem.chain.limits < problem.dearest
     counting[cost] = True
     row = int(counting[:cost].sum())
-    chain = replace(problem.chain, limits=np.minimum(problem.limits, problem.dearest)).with_costs(counting)
+    chain = replace(problem.chain, limits=np.minimum(problem.chain.limits, problem.dearest)).with_costs(counting)
     chain = _without_dominated(chain, row)
     pieces, rounds, expanded = _whole(chain, row) if len(chain.limits) == 1 else _pieces(chain, row)
     if not pieces:
@@ -90,6 +97,25 @@ def pareto_front(tables: Sequence[BlockTable], *, cost: int, limits: Sequence[fl
     problem.check_order([(point.costs[cost], -point.rating) for point in points])
     problem.check_order([(-point.rating,) for point in points])
     return ParetoFront(points=points, cost=cost, rounds=rounds, expanded=expanded)
+
+
+def _front_of_peaks(tables: Sequence[BlockTable], cost: int, problem: Problem, peaks: Sequence[int]) -> ParetoFront:
+    """Find the front by one search a point: a largest part takes few different values."""
+    limits, rounds, expanded = problem.limits.tolist(), 0, 0
+    points: list[Solution] = []
+    while limits[cost] >= problem.cheapest[cost]:
+        try:
+            result = search(tables, limits=limits, tail_costs=problem.tail, limit_names=problem.names, peaks=peaks)
+        except InfeasibleError:
+            if not points:
+                raise
+            break
+        rounds, expanded = rounds + result.rounds, expanded + result.expanded
+        if points and points[-1].rating == result.solutions[0].rating:
+            points.pop()
+        points.append(result.solutions[0])
+        limits[cost] = math.nextafter(points[-1].costs[cost], -math.inf)
+    return ParetoFront(points=tuple(points[::-1]), cost=cost, rounds=rounds, expanded=expanded)
 
 
 def _without_dominated(chain: Chain, row: int) -> Chain:

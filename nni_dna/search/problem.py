@@ -15,7 +15,8 @@ from nni_dna.errors import InfeasibleError
 from nni_dna.search.chain import Chain
 from nni_dna.search.combine import Combinations
 from nni_dna.search.infeasible import infeasible_error
-from nni_dna.search.inputs import check_limit_names, check_limits, check_tables, check_tail_costs
+from nni_dna.search.inputs import check_limit_names, check_limits, check_peaks, check_tables, check_tail_costs
+from nni_dna.search.peaks import count_exceeding, without_exceeding
 from nni_dna.search.result import Solution
 from nni_dna.search.tables import BlockTable
 
@@ -38,23 +39,28 @@ class Problem:
         Shape ``(C,)``; ``inf`` for none.
     names
         What the limits are called, one each.
+    peaks
+        Shape ``(C,)``, bool. Costs whose total is the largest over the parts, and not the sum.
     chain
-        The same as plain arrays.
-    cheapest, dearest
-        Shape ``(C,)``. The smallest and the largest possible total of each cost alone.
+        The same as plain arrays; peaks are replaced as :mod:`nni_dna.search.peaks` says.
+    cheapest
+        Shape ``(C,)``. The smallest possible total of each cost alone.
+    dearest
+        Shape ``(C,)``. The largest possible total of each cost of the chain alone.
     """
 
     tables: tuple[BlockTable, ...]
     tail: NDArray[np.float64]
     limits: NDArray[np.float64]
     names: tuple[str, ...]
+    peaks: NDArray[np.bool_]
     chain: Chain
     cheapest: NDArray[np.float64]
     dearest: NDArray[np.float64]
 
     @classmethod
     def of(cls, tables: Sequence[BlockTable], limits: Sequence[float], tail_costs: NDArray[np.float64] | None,
-           limit_names: Sequence[str] | None) -> Problem:
+           limit_names: Sequence[str] | None, peaks: Sequence[int] = ()) -> Problem:
         """Check what a search is given.
 
         Raises
@@ -68,12 +74,19 @@ class Problem:
         count = tables[0].costs.shape[2]
         maxima, names = check_limits(limits, count), check_limit_names(limit_names, count)
         tail = check_tail_costs(tail_costs, tables)
+        mask = check_peaks(peaks, count)
         chain = Chain.from_tables(tables, tail, maxima)
-        problem = cls(tables=tuple(tables), tail=tail, limits=maxima, names=names, chain=chain,
-                      cheapest=chain.smallest_totals(), dearest=chain.largest_totals())
-        if (problem.cheapest > maxima).any():
-            raise problem.infeasible()
-        return problem
+        cheapest = chain.smallest_totals()
+        if mask.any():
+            cheapest = np.where(mask, chain.smallest_totals(np.maximum), cheapest)
+        if (cheapest > maxima).any():
+            raise infeasible_error(names, maxima, cheapest)
+        if mask.any():
+            chain = without_exceeding(count_exceeding(chain, mask), mask)
+            if not all(len(link.index) for link in chain.links) or (chain.smallest_totals() > chain.limits).any():
+                raise infeasible_error(names, maxima, cheapest)  # limits that can only be kept one at a time
+        return cls(tables=tuple(tables), tail=tail, limits=maxima, names=names, peaks=mask, chain=chain, cheapest=cheapest,
+                   dearest=chain.largest_totals())
 
     def infeasible(self) -> InfeasibleError:
         """Return the error that says which limit is too low, or that they are together."""
@@ -92,12 +105,13 @@ class Problem:
         sizes = [len(table.ratings) for table in self.tables]
         if paths.shape != (count, len(sizes)) or (paths < 0).any() or (paths >= sizes).any():
             raise RuntimeError(f'The search returned something else than one path for each of {len(sizes)} blocks; {_BUG}.')
-        ratings, costs, state = np.zeros(count), np.zeros((count, len(self.limits))), np.zeros(count, dtype=np.int64)
+        ratings, state = np.zeros(count), np.zeros(count, dtype=np.int64)
+        costs = np.tile(np.where(self.peaks, -np.inf, 0.0), (count, 1))
         for table, chosen in zip(self.tables, paths.T):
             ratings = ratings + table.ratings[chosen]
-            costs = costs + table.costs[state, chosen]
+            costs = self._join(costs, table.costs[state, chosen])
             state = table.border[chosen]
-        costs = costs + self.tail[state]
+        costs = self._join(costs, self.tail[state])
         wrong = ~np.isfinite(ratings) | (ratings != found.ratings) | (costs > self.limits).any(axis=1)
         solutions = tuple(Solution(paths=tuple(row), rating=rating, costs=tuple(totals))
                           for row, rating, totals in zip(paths.tolist(), ratings.tolist(), costs.tolist()))
@@ -106,6 +120,9 @@ class Problem:
             raise RuntimeError(f'The search had a rating of {found.ratings[first]} under the limits {self.limits.tolist()}, but '
                                f'adding it up again gives {solutions[first]}; {_BUG}.')
         return solutions
+
+    def _join(self, costs: NDArray[np.float64], more: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(self.peaks, np.maximum(costs, more), costs + more)
 
     @staticmethod
     def check_order(keys: Sequence[tuple]) -> None:

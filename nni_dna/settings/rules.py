@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schema import And, Or, Schema, Use
+from schema import And, Or, Regex, Schema, Use
 
 from .quantities import parse_quantity
 
 __all__ = ['Rule', 'setting', 'TEXT', 'MAPPING', 'FLAG', 'PATH', 'NAMES', 'COUNT', 'NATURAL', 'POSITIVE', 'FRACTION', 'SHARE',
-           'SEED', 'LIMIT', 'RGB', 'one_of', 'optional']
+           'SEED', 'LIMIT', 'RGB', 'DEVICE', 'one_of', 'optional']
 
 _NUMBER = And(Or(int, float), lambda x: not isinstance(x, bool))
 _WHOLE = And(int, lambda x: not isinstance(x, bool))
@@ -50,6 +50,7 @@ FRACTION = Rule('a number from 0 to 1', And(_NUMBER, lambda x: 0 <= x <= 1, Use(
 SHARE = Rule('a number above 0, at most 1', And(_NUMBER, lambda x: 0 < x <= 1, Use(float)))
 SEED = Rule('a whole number from 0 to 4294967295', And(_WHOLE, lambda x: 0 <= x < 2**32))
 LIMIT = Rule('a number above 0, such as 4.2M', And(Use(parse_quantity), lambda x: x > 0))
+DEVICE = Rule('cpu, cuda or cuda:N', Regex(r'^(cpu|cuda(:\d+)?)\Z'))
 RGB = Rule('a list of one number per channel', And([And(_NUMBER, math.isfinite)], len))
 
 

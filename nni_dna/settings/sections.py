@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
-from .rules import (COUNT, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, SHARE, TEXT, one_of,
-                    optional, setting)
+from .rules import (COUNT, DEVICE, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, SHARE, TEXT,
+                    one_of, optional, setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
            'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
-           'RetrainSettings', 'CommonSettings', 'Settings']
+           'LatencySettings', 'RetrainSettings', 'CommonSettings', 'Settings']
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +175,25 @@ class SearchSettings:
     """Most parameters of the whole network."""
     max_madds: float | None = setting(optional(LIMIT), default=None)
     """Most multiply-adds of the whole network for one image."""
+    max_memory: float | None = setting(optional(LIMIT), default=None)
+    """Most bytes of activations alive at once, in the whole network for one float32 image, one operation after another."""
+    max_latency_ms: float | None = setting(optional(POSITIVE), default=None)
+    """Most milliseconds of a forward pass of the whole network, as the sum of its layers'; see the section ``latency``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySettings:
+    """On what layers are measured where ``search.max_latency_ms`` is given: before the first trial, where the experiment is
+    started."""
+
+    device: str = setting(DEVICE, default='cpu')
+    """``cpu``, ``cuda`` or ``cuda:N``."""
+    batch_size: int = setting(COUNT, default=1)
+    """Images of a forward pass."""
+    threads: int = setting(COUNT, default=1)
+    """CPU threads."""
+    file: Path | None = setting(optional(PATH), default=None)
+    """What ``nni-dna latency CONFIG FILE`` measured on another machine. Nothing is measured then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +224,7 @@ class CommonSettings:
     distill: DistillSettings = DistillSettings()
     rate: RateSettings = RateSettings()
     search: SearchSettings = SearchSettings()
+    latency: LatencySettings = LatencySettings()
     seed: int = setting(SEED, default=0)
     """Of everything random."""
     retries: int = setting(NATURAL, default=2)

@@ -75,6 +75,14 @@ class DNA(Strategy):
         How often a failed trial is run again before the experiment stops.
     threads
         CPU threads of a trial.
+    max_memory
+        Most bytes of activations alive at once, for one float32 image: a number, or text such as ``'8M'``.
+    max_latency_ms
+        Most milliseconds of a forward pass, as the sum of the layers'. These are measured in this process before the first
+        trial, unless the work folder or ``latency`` has them.
+    latency
+        On what they are measured: a mapping with any of ``device``, ``batch_size``, ``threads`` and ``file`` (see
+        :class:`nni_dna.settings.sections.LatencySettings`).
 
     Errors name options by their section, as in a YAML file: ``search.max_params`` is ``max_params`` here, ``space.blocks`` is
     ``blocks``, and ``data`` is what the loaders give.
@@ -91,13 +99,17 @@ class DNA(Strategy):
                  max_madds: float | str | None = None, work: str | Path = 'nni_dna_work', blocks: Sequence[str] | None = None,
                  search_space: Mapping[str, Any] | str | Path | None = None, distill: Mapping[str, Any] | None = None,
                  rate: Mapping[str, Any] | None = None, train_dataloaders: Any = None, val_dataloaders: Any = None,
-                 mutation_hooks: Sequence[MutationHook] = (), seed: int = 0, retries: int = 2, threads: int | None = None):
+                 mutation_hooks: Sequence[MutationHook] = (), seed: int = 0, retries: int = 2, threads: int | None = None,
+                 max_memory: float | str | None = None, max_latency_ms: float | None = None,
+                 latency: Mapping[str, Any] | None = None):
         super().__init__()
         let_nas_experiments_resume()
         self._settings = read_strategy_settings({
-            'teacher': teacher, 'search': {'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds}, 'work': work,
+            'teacher': teacher, 'search': {'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds,
+                                           'max_memory': max_memory, 'max_latency_ms': max_latency_ms}, 'work': work,
             'blocks': list(blocks) if isinstance(blocks, tuple) else blocks, 'distill': {} if distill is None else distill,
-            'rate': {} if rate is None else rate, 'seed': seed, 'retries': retries, 'threads': threads}, Path.cwd())
+            'rate': {} if rate is None else rate, 'latency': {} if latency is None else latency, 'seed': seed, 'retries': retries,
+            'threads': threads}, Path.cwd())
         self._definition = read_definition(search_space)
         self._loaders = {'train_dataloaders': train_dataloaders, 'val_dataloaders': val_dataloaders}
         self._hooks = read_hooks(mutation_hooks)
