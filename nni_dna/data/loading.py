@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -110,37 +111,55 @@ class ImageData:
         """The held-out images, as they are: for rating."""
         return self._loader(self._plain(Subset(self.task.train, self._held)), shuffle=False)
 
-    def retraining(self) -> DataLoader:
-        """All training images, augmented and shuffled."""
-        return self._loader(self._augmented(self.task.train), shuffle=True)
+    def retraining(self, augment: str | None = None, on_images: Sequence[Callable] = (),
+                   on_normalised: Sequence[Callable] = (), processes: int = 1) -> DataLoader:
+        """All training images, augmented and shuffled.
+
+        Parameters
+        ----------
+        augment
+            In place of the settings'.
+        on_images
+            Further transforms of the cropped uint8 images.
+        on_normalised
+            Further transforms of the normalised images.
+        processes
+            How many share the images of an epoch.
+        """
+        dataset = self._augmented(self.task.train, augment, on_images, on_normalised)
+        # Workers that are started anew each epoch draw the same random numbers after an interruption.
+        return self._loader(dataset, shuffle=True, persistent=False, processes=processes)
 
     def test(self) -> DataLoader:
         """The test images, as they are; used for nothing but the final accuracy."""
         return self._loader(self._plain(self.task.test), shuffle=False)
 
-    def _loader(self, dataset: Dataset, *, shuffle: bool) -> DataLoader:
-        size = len(dataset)  # type: ignore[arg-type]
+    def _loader(self, dataset: Dataset, *, shuffle: bool, persistent: bool = True, processes: int = 1) -> DataLoader:
+        size = math.ceil(len(dataset) / processes)  # type: ignore[arg-type]
         lonely = size > 1 and size % self.settings.batch_size == 1  # BatchNorm cannot train on a last batch of one image
         return DataLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle, drop_last=shuffle and lonely,
                           generator=torch.Generator().manual_seed(self.seed), num_workers=self.settings.workers,
-                          persistent_workers=self.settings.workers > 0, pin_memory=torch.cuda.is_available())
+                          persistent_workers=persistent and self.settings.workers > 0, pin_memory=torch.cuda.is_available())
 
     def _plain(self, dataset: Dataset) -> _Transformed:
         size = self.settings.image_size
         return _Transformed(dataset, v2.Compose([
             v2.ToImage(), v2.Resize(size, antialias=True), v2.CenterCrop(size), *self._to_normal()]))
 
-    def _augmented(self, dataset: Dataset) -> _Transformed:
+    def _augmented(self, dataset: Dataset, augment: str | None = None, on_images: Sequence[Callable] = (),
+                   on_normalised: Sequence[Callable] = ()) -> _Transformed:
         size = self.settings.image_size
         kinds: dict[str, list[Callable]] = {
             'none': [v2.Resize(size, antialias=True), v2.CenterCrop(size)],
             'crop': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8)],
             'crop_flip': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8),
                           v2.RandomHorizontalFlip()],
+            'resized_crop_flip': [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()],
             'imagenet': [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip(),
                          v2.ColorJitter(0.4, 0.4, 0.4)],
         }
-        return _Transformed(dataset, v2.Compose([v2.ToImage(), *kinds[self.settings.augment], *self._to_normal()]))
+        return _Transformed(dataset, v2.Compose([v2.ToImage(), *kinds[augment or self.settings.augment], *on_images,
+                                                 *self._to_normal(), *on_normalised]))
 
     def _to_normal(self) -> list[Callable]:
         return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(self.settings.mean, self.settings.std)]
