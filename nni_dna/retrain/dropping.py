@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Iterator
 
 import torch
-from nni.nas.hub.pytorch.proxylessnas import InvertedResidual
+from nni.nas.hub.pytorch.proxylessnas import DepthwiseSeparableConv, InvertedResidual
 from torch import nn
 from torchvision.ops import stochastic_depth
 
@@ -29,8 +29,9 @@ def check_dropping(recipe: Recipe, network: nn.Module) -> None:
         raise SettingsError(f'retrain.dropout: expected a network with a Dropout module, got {type(network).__name__} without; '
                             'set retrain.dropout: 0')
     if recipe.drop_connect and not any(branch is not None for branch in _branches(network)):
-        raise SettingsError('retrain.drop_connect: expected a network with residual blocks (MBConv of nni_dna, InvertedResidual '
-                            f"of NNI's hub), got {type(network).__name__} without; set retrain.drop_connect: 0")
+        raise SettingsError("retrain.drop_connect: expected a network with residual blocks (nni_dna's MBConv, or those of NNI's "
+                            f'ProxylessNAS and MobileNetV3Space), got {type(network).__name__} without; set '
+                            'retrain.drop_connect: 0')
 
 
 def set_dropout(network: nn.Module, probability: float) -> None:
@@ -85,6 +86,6 @@ def _branches(network: nn.Module) -> list[nn.Module | None]:
     for module in network.modules():
         if isinstance(module, MBConv):
             found.append(module.project if module.residual else None)
-        elif isinstance(module, InvertedResidual):
+        elif isinstance(module, (InvertedResidual, DepthwiseSeparableConv)):
             found.append(module[-1] if module.has_skip else None)
     return found
