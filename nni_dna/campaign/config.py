@@ -14,7 +14,8 @@ from nni.nas.nn.pytorch import ModelSpace
 
 from ..data import ImageData
 from ..lightning import make_trainer
-from ..retrain import Recipe, accuracy, recipe_from, train_classifier
+from ..retrain import (Recipe, accuracies, accuracy, check_dropping, process_count, recipe_from, train_classifier,
+                       training_batches)
 from ..settings import Settings, read_settings, to_plain
 from ..spaces import build_space
 from .setup import Setup
@@ -68,14 +69,27 @@ class ConfigSetup(Setup):
         train_classifier(network, self.num_classes, recipe, self.data.distillation(), report)
         return accuracy(network, self.num_classes, self.data.holdout())
 
-    def retrain(self, network: nn.Module, report: Callable[[float], None]) -> float:
+    def train_winner(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> None:
+        """Train on all training images, in place: what each process does of those that train together."""
+        recipe = recipe_from(self.settings.retrain)
+        train_classifier(network, self.num_classes, recipe, training_batches(self.data, recipe), report, checkpoint)
+
+    def retrain(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> float:
         """On all training images; the accuracy is that on the test images."""
-        train_classifier(network, self.num_classes, recipe_from(self.settings.retrain), self.data.retraining(), report)
+        self.train_winner(network, report, checkpoint)
         return accuracy(network, self.num_classes, self.data.test())
+
+    def findings(self, network: nn.Module) -> dict[str, float]:
+        """The accuracies on the test images."""
+        return accuracies(network, self.num_classes, self.data.test())
+
+    @property
+    def processes(self) -> int:
+        return process_count(recipe_from(self.settings.retrain).devices)
 
     @property
     def recipe(self) -> Any:
-        return {key: value for key, value in dataclasses.asdict(self.settings.retrain).items() if key != 'over_training'}
+        return dataclasses.asdict(recipe_from(self.settings.retrain))
 
     @property
     def over_training(self) -> range:
@@ -84,4 +98,4 @@ class ConfigSetup(Setup):
             if self.settings.retrain.over_training and distill.rate_every else range(0)
 
     def check_recipe(self) -> None:
-        recipe_from(self.settings.retrain)
+        check_dropping(recipe_from(self.settings.retrain), self.meta_space)

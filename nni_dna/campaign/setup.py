@@ -94,8 +94,27 @@ class Setup(ABC):
         """Train the teacher on the task in place; returns its quality (larger is better)."""
 
     @abstractmethod
-    def retrain(self, network: nn.Module, report: Callable[[float], None]) -> float:
-        """Train a winner in place; returns its final metric."""
+    def retrain(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> float:
+        """Train a winner in place; returns its final metric.
+
+        Parameters
+        ----------
+        network
+            The winner, with fresh weights.
+        report
+            Takes intermediate results.
+        checkpoint
+            File that an interrupted training may go on from, where the face can do that.
+        """
+
+    def findings(self, network: nn.Module) -> dict[str, float]:
+        """What else there is to say of a winner that was trained, as JSON-able data."""
+        return {}
+
+    @property
+    def processes(self) -> int:
+        """How many processes of ours retrain a winner together."""
+        return 1
 
     @property
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Sequence
 
@@ -67,7 +68,7 @@ class ImageData:
 
     def distillation(self) -> DataLoader:
         """Training images less the held-out ones, augmented, some with a part erased, and shuffled."""
-        return self._loader(self._augmented(self._kept, self._erasing()), shuffle=True)
+        return self._loader(self._augmented(self._kept, on_normalised=self._erasing()), shuffle=True)
 
     def calibration(self) -> DataLoader:
         """Training images less the held-out ones, as they are: for the statistics of BatchNorm."""
@@ -83,26 +84,42 @@ class ImageData:
         with isolate_rng():
             yield self
 
-    def retraining(self) -> DataLoader:
-        """All training images, augmented and shuffled."""
-        return self._loader(self._augmented(self.task.train), shuffle=True)
+    def retraining(self, augment: str | None = None, on_images: Sequence[Callable] = (),
+                   on_normalised: Sequence[Callable] = (), processes: int = 1) -> DataLoader:
+        """All training images, augmented and shuffled.
+
+        Parameters
+        ----------
+        augment
+            In place of the settings'.
+        on_images
+            Further transforms of the cropped uint8 images.
+        on_normalised
+            Further transforms of the normalised images.
+        processes
+            How many share the images of an epoch.
+        """
+        dataset = self._augmented(self.task.train, augment, on_images, on_normalised)
+        # Workers that are started anew each epoch draw the same random numbers after an interruption.
+        return self._loader(dataset, shuffle=True, persistent=False, processes=processes)
 
     def test(self) -> DataLoader:
         """The test images, as they are; used for nothing but the final accuracy."""
         return self._loader(self._plain(self.task.test), shuffle=False)
 
-    def _loader(self, dataset: Dataset, *, shuffle: bool) -> DataLoader:
-        size = len(dataset)  # type: ignore[arg-type]
+    def _loader(self, dataset: Dataset, *, shuffle: bool, persistent: bool = True, processes: int = 1) -> DataLoader:
+        size = math.ceil(len(dataset) / processes)  # type: ignore[arg-type]
         lonely = size > 1 and size % self.settings.batch_size == 1  # BatchNorm cannot train on a last batch of one image
         return DataLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle, drop_last=shuffle and lonely,
                           generator=torch.Generator().manual_seed(self.seed), num_workers=self.settings.workers,
-                          persistent_workers=self.settings.workers > 0, pin_memory=torch.cuda.is_available())
+                          persistent_workers=persistent and self.settings.workers > 0, pin_memory=torch.cuda.is_available())
 
     def _plain(self, dataset: Dataset) -> _Transformed:
         return _Transformed(dataset, v2.Compose([v2.ToImage(), *self._centre(), *self._to_normal()]))
 
-    def _augmented(self, dataset: Dataset, last: Sequence[Callable] = ()) -> _Transformed:
-        size, jitter = self.settings.image_size, self.settings.color_jitter
+    def _augmented(self, dataset: Dataset, augment: str | None = None, on_images: Sequence[Callable] = (),
+                   on_normalised: Sequence[Callable] = ()) -> _Transformed:
+        size = self.settings.image_size
         kinds: dict[str, list[Callable]] = {
             'none': self._centre(),
             'crop': [v2.Resize(size, antialias=True), v2.RandomCrop(size, padding=size // 8)],
@@ -110,11 +127,15 @@ class ImageData:
                           v2.RandomHorizontalFlip()],
             'imagenet': [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()],
         }
-        if jitter is None:
-            jitter = 0.4 if self.settings.augment == 'imagenet' else 0
-        colours = [v2.ColorJitter(jitter, jitter, jitter)] if jitter else []
+        colours = self._jitter() if augment is None else []
         return _Transformed(dataset, v2.Compose([
-            v2.ToImage(), *kinds[self.settings.augment], *colours, *self._to_normal(), *last]))
+            v2.ToImage(), *kinds[augment or self.settings.augment], *colours, *on_images, *self._to_normal(), *on_normalised]))
+
+    def _jitter(self) -> list[Callable]:
+        strength = self.settings.color_jitter
+        if strength is None:
+            strength = 0.4 if self.settings.augment == 'imagenet' else 0
+        return [v2.ColorJitter(strength, strength, strength)] if strength else []
 
     def _erasing(self) -> list[Callable]:
         probability = self.settings.random_erasing

@@ -25,8 +25,11 @@ class Outcome:
         What it wrote.
     details
         Further JSON-able findings.
+    scratch
+        Files that nobody needs once the result is written.
     """
 
     value: float
     files: list[Path]
     details: Mapping[str, Any] = field(default_factory=dict)
+    scratch: list[Path] = field(default_factory=list)

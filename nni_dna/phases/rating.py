@@ -109,7 +109,8 @@ def _rate(setup: Setup, images: Images, calibration: torch.Tensor, inputs: Block
           supernets: Mapping[SupernetKey, BlockSupernet], device: torch.device) -> dict[SupernetKey, list[torch.Tensor]]:
     """From one teacher pass a batch."""
     inputs.to(device)
-    raters = {key: PathRater(supernet.to(device), cells_of(setup, key), setup.settings.rate.measure) for key, supernet in supernets.items()}
+    raters = {key: PathRater(supernet.to(device), cells_of(setup, key), setup.settings.rate.measure)
+              for key, supernet in supernets.items()}
     given, _ = inputs(calibration.to(device))
     for (block, _), rater in raters.items():
         rater.calibrate(given[block])

@@ -13,14 +13,22 @@ from ..campaign.work import WorkFolder
 from ..errors import NniDnaError
 from ..imports import add_to_path
 from ..lightning import seed_all
+from ..settings import CommonSettings
 from .distill import distill
 from .outcome import Outcome, Report
 from .retrain import retrain
 from .teacher import train_teacher
 
-__all__ = ['run_task']
+__all__ = ['run_task', 'use_threads']
+
 _STEPS: dict[str, Callable[[Setup, WorkFolder, Task, Report], Outcome]] = {
     'teacher': train_teacher, 'distill': distill, 'retrain': retrain}
+
+
+def use_threads(settings: CommonSettings) -> None:
+    """Take as many CPU threads as the settings say."""
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
 
 
 def run_task(work: WorkFolder, task: Task, report: Report, make_setup: Callable[[], Setup]) -> dict[str, Any]:
@@ -54,11 +62,13 @@ def run_task(work: WorkFolder, task: Task, report: Report, make_setup: Callable[
     try:
         add_to_path(work.code_folder())
         setup = make_setup()
-        if setup.settings.threads is not None:
-            torch.set_num_threads(setup.settings.threads)
+        use_threads(setup.settings)
         seed_all(setup.settings.seed)
         outcome = _STEPS[task.phase](setup, work, task, report)
-        return work.write_result(task.id, outcome.value, outcome.files, outcome.details, task.basis)
+        metric = work.write_result(task.id, outcome.value, outcome.files, outcome.details, task.basis)
+        for file in outcome.scratch:
+            file.unlink(missing_ok=True)
+        return metric
     except Exception as error:
         ours = isinstance(error, NniDnaError)
         work.write_error(task.id, f'{type(error).__name__}: {error}' if ours else traceback.format_exc())

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
-from .rules import (COUNT, DEVICE, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, SHARE, TEXT,
-                    one_of, optional, setting)
+from .rules import (ANY_SIZE, BELOW_ONE, COUNT, DEVICE, DEVICES, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE,
+                    PRECISION, RGB, SEED, SHARE, TEXT, one_of, optional, setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
            'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
@@ -198,18 +198,61 @@ class LatencySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainSettings:
-    """Training of the winners from scratch, with labels, without the teacher."""
+    """Training of the winners from scratch, with labels, without the teacher. What is left out is as the recipe says."""
 
     recipe: str = setting(TEXT, default='quick')
-    """Name of a recipe; the other fields override its values."""
+    """``quick``, ``imagenet`` (the paper's), ``imagenet_modern``, ``cifar`` or ``transfer``; the other fields override its
+    values."""
     epochs: int | None = setting(optional(COUNT), default=None)
     """Epochs."""
     lr: float | None = setting(optional(POSITIVE), default=None)
-    """Peak learning rate."""
+    """Peak learning rate, for batches of ``lr_batch`` images."""
+    lr_batch: int | None = setting(optional(COUNT), default=None)
+    """The learning rate is scaled by the images of a step (batch_size x accumulate x devices) over this number."""
+    optimizer: str | None = setting(optional(one_of('adamw', 'sgd', 'rmsprop_tf')), default=None)
+    """Optimizer; ``rmsprop_tf`` is RMSprop as TensorFlow computes it."""
+    momentum: float | None = setting(optional(BELOW_ONE), default=None)
+    """Of ``sgd`` and ``rmsprop_tf``."""
+    schedule: str | None = setting(optional(one_of('one_cycle', 'cosine', 'steps')), default=None)
+    """How the learning rate goes: ``one_cycle`` has a warm-up of its own, ``steps`` multiplies it by ``decay``."""
+    warmup_epochs: float | None = setting(optional(ANY_SIZE), default=None)
+    """Epochs over which the learning rate rises linearly, before ``cosine`` or ``steps``."""
+    decay: float | None = setting(optional(FRACTION), default=None)
+    """Factor of the learning rate every ``decay_epochs``, for ``steps``."""
+    decay_epochs: float | None = setting(optional(POSITIVE), default=None)
+    """Epochs between two steps, counted from the first epoch, for ``steps``."""
     weight_decay: float | None = setting(optional(FRACTION), default=None)
     """Weight decay."""
+    decay_norms: bool | None = setting(optional(FLAG), default=None)
+    """Whether BatchNorm's weights and all biases are decayed too."""
     label_smoothing: float | None = setting(optional(FRACTION), default=None)
     """Label smoothing."""
+    clip: float | None = setting(optional(ANY_SIZE), default=None)
+    """Largest norm of the gradient; 0 does not clip."""
+    ema: float | None = setting(optional(BELOW_ONE), default=None)
+    """Decay per step of the moving average of the weights, which is what is tested and kept; 0 takes no average."""
+    dropout: float | None = setting(optional(BELOW_ONE), default=None)
+    """Probability of the network's Dropout modules."""
+    drop_connect: float | None = setting(optional(BELOW_ONE), default=None)
+    """Probability that a sample skips a residual block: grows linearly over the blocks, from 0 towards this."""
+    augment: str | None = setting(optional(one_of('none', 'crop', 'crop_flip', 'imagenet')), default=None)
+    """In place of ``data.augment`` and its colour jitter."""
+    auto_augment: str | None = setting(optional(one_of('none', 'rand', 'trivial')), default=None)
+    """After it: RandAugment or TrivialAugment."""
+    color_jitter: float | None = setting(optional(FRACTION), default=None)
+    """After it: strength of random changes of brightness, contrast and saturation."""
+    random_erasing: float | None = setting(optional(FRACTION), default=None)
+    """Probability that a random rectangle of an image is erased."""
+    mixup: float | None = setting(optional(ANY_SIZE), default=None)
+    """Alpha of MixUp; 0 does without. With ``cutmix`` too, each batch takes one of them."""
+    cutmix: float | None = setting(optional(ANY_SIZE), default=None)
+    """Alpha of CutMix; 0 does without."""
+    precision: str | None = setting(optional(PRECISION), default=None)
+    """``32``, ``16-mixed`` (GPUs only) or ``bf16-mixed``."""
+    accumulate: int | None = setting(optional(COUNT), default=None)
+    """Batches whose gradients make one step."""
+    devices: int | str | None = setting(optional(DEVICES), default=None)
+    """GPUs of the trial that train together (processes, where there is no GPU); ``auto`` takes all that it sees."""
     over_training: bool = setting(FLAG, default=False)
     """Also train the best architecture by each of the tables that ``distill.rate_every`` gives, in ``over_training.json``."""
 

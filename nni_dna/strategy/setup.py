@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Callable, Mapping
 
 import pytorch_lightning as pl
@@ -77,8 +78,8 @@ class StrategySetup(Setup):
         """As the evaluator trains the student's networks."""
         return evaluate(self._parts.fresh().evaluator, network, report)
 
-    def retrain(self, network: nn.Module, report: Callable[[float], None]) -> float:
-        """As the evaluator does it; the quality is what it reports."""
+    def retrain(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> float:
+        """As the evaluator does it, from the start; the quality is what it reports."""
         return evaluate(self._parts.fresh().evaluator, network, report)
 
     @cached_property

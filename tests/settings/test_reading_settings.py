@@ -32,7 +32,11 @@ def full():
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
         'rate': {'calibration_images': 10, 'max_paths': 50, 'measure': 'cosine'},
         'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
-        'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0},
+        'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0, 'lr_batch': 64,
+                    'optimizer': 'rmsprop_tf', 'momentum': 0.8, 'schedule': 'steps', 'warmup_epochs': 1, 'decay': 0.97,
+                    'decay_epochs': 2.4, 'decay_norms': False, 'clip': 5, 'ema': 0.99, 'dropout': 0.1, 'drop_connect': 0.1,
+                    'augment': 'crop', 'auto_augment': 'rand', 'color_jitter': 0.1, 'random_erasing': 0.2, 'mixup': 0.2,
+                    'cutmix': 1, 'precision': 'bf16-mixed', 'accumulate': 2, 'devices': 'auto'},
     }
 
 
@@ -129,12 +133,14 @@ def test_settings_that_are_no_mapping_are_refused(raw):
 
 
 COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'data.holdout_images',
-          'teacher.epochs', 'distill.epochs',
-          'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs', 'threads']
+          'teacher.epochs', 'distill.epochs', 'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
+          'retrain.lr_batch', 'retrain.accumulate', 'retrain.devices', 'threads']
 NATURALS = ['data.workers', 'retries', 'seed']
-POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr']
-FRACTIONS = ['data.color_jitter', 'data.random_erasing', 'distill.lr_decay',
-             'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
+POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs']
+FRACTIONS = ['data.color_jitter', 'data.random_erasing', 'distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay',
+             'retrain.label_smoothing', 'retrain.decay', 'retrain.color_jitter', 'retrain.random_erasing']
+SHARES = ['retrain.momentum', 'retrain.ema', 'retrain.dropout', 'retrain.drop_connect']
+SIZES = ['retrain.warmup_epochs', 'retrain.clip', 'retrain.mixup', 'retrain.cutmix']
 LIMITS = ['search.max_params', 'search.max_madds']
 TEXTS = ['data.name', 'teacher.name', 'teacher.weights', 'space.name', 'retrain.recipe']
 MAPPINGS = ['data.args', 'teacher.args', 'space.args']
@@ -149,6 +155,10 @@ NAN, INF = float('nan'), float('inf')
     ('seed', 2**32, 'a whole number from 0 to 4294967295'),
     *((place, value, 'a number above 0') for place in POSITIVES for value in (0, -0.1, '0.1', True, NAN, INF, [0.1])),
     *((place, value, 'a number from 0 to 1') for place in FRACTIONS for value in (-0.1, 1.1, '0.5', True, NAN, [0.5])),
+    *((place, value, 'a number from 0 to below 1') for place in SHARES for value in (-0.1, 1, '0.5', True, NAN)),
+    *((place, value, 'a number of at least 0') for place in SIZES for value in (-0.1, '1', True, NAN, INF)),
+    *((f'retrain.{name}', value, 'one of') for name in ('optimizer', 'schedule', 'augment', 'auto_augment', 'precision')
+      for value in ('adam', '', 16, True)),
     *((place, value, 'a number above 0, such as 4.2M')
       for place in LIMITS for value in (0, -1, '0', '-3M', 'many', '', True, NAN, INF, [1])),
     *((place, value, 'text') for place in TEXTS for value in ('', 3, None, True, ['digits'])),
@@ -189,6 +199,8 @@ def test_a_deviation_of_zero_is_refused(value):
     *((place, 1) for place in COUNTS), *((place, 0) for place in NATURALS), ('seed', 2**32 - 1),
     *((place, value) for place in POSITIVES for value in (1, 1e-9, 10)),
     *((place, value) for place in FRACTIONS for value in (0, 1, 0.5)),
+    *((place, value) for place in SHARES for value in (0, 0.999)), *((place, value) for place in SIZES for value in (0, 7.5)),
+    *(('retrain.precision', value) for value in ('32', '16-mixed', 'bf16-mixed')), ('retrain.devices', 'auto'),
     *((place, value) for place in LIMITS for value in (1, 0.5, 4.2e6)),
     *((place, None) for place in ('preset', 'data.color_jitter', 'data.holdout_images', 'data.holdout_folder')),
     *((place, None) for place in ('data.root', 'teacher.stages', 'space.blocks', 'threads', *LIMITS, 'retrain.epochs',
