@@ -38,7 +38,7 @@ def test_a_recipes_augmentation_stands_in_for_the_data_sections():
 
 
 def test_resized_crops_are_those_of_imagenet_without_jitter():
-    images = first(data(mean=[0.0], std=[1.0], augment='resized_crop_flip').retraining())[0] * 255
+    images = first(data(mean=[0.0], std=[1.0]).retraining('imagenet'))[0] * 255
     assert images.min() >= 0 and images.max() <= 210.5  # no jitter takes a toy image beyond its own brightness (60 + 150)
 
 
