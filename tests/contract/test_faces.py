@@ -103,6 +103,8 @@ CASES = {
     'sampled paths': {'space': 'toys.Scaled', 'rate': {'max_paths': 7, 'calibration_images': 20}, 'seed': 3},
     'restricted': {'definition': {'cell': {'_type': 'choice', '_value': ['deep']}}, 'search': {'top_k': 5, 'max_params': '2k'}},
     'blocks': {'space': 'toys.Scaled', 'blocks': ['last'], 'teacher': {'stages': ['stage2']}},
+    'blocks one after another': {'distill': {'epochs': 1, 'input': 'progressive', 'sampling': 'fair'}},
+    'a cascade': {'space': 'toys.Scaled', 'distill': {'epochs': 1, 'tasks': 'joint', 'input': 'cascade', 'paths_per_step': 2}},
     'stages by resolution': {'space': 'toys.Scaled', 'teacher': {'stages': None}, 'search': {'max_madds': 50_000}},
 }
 
@@ -234,6 +236,8 @@ MISTAKES = {
     'top_k': {'search': {'top_k': 0}},
     'unknown setting': {'rate': {'paths': 3}},
     'wrong type': {'distill': {'lr': 'high'}},
+    'input that does not go with the tasks': {'distill': {'input': 'cascade'}},
+    'paths of fair steps': {'distill': {'sampling': 'fair', 'paths_per_step': 2}},
     'seed': {'seed': -1},
 }
 

@@ -29,14 +29,15 @@ def full():
         'teacher': {'name': 'toys.Teacher', 'args': {'width': 3}, 'stages': ['a', 'b.c'],
                     'weights': 'weights/teacher.pt', 'batch_norm': 'train', 'epochs': 4, 'lr': 1},
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
-        'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
+        'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0,
+                     'input': 'cascade', 'sampling': 'fair', 'paths_per_step': 1, 'rate_every': 2},
         'rate': {'calibration_images': 10, 'max_paths': 50, 'measure': 'cosine'},
         'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0, 'lr_batch': 64,
                     'optimizer': 'rmsprop_tf', 'momentum': 0.8, 'schedule': 'steps', 'warmup_epochs': 1, 'decay': 0.97,
                     'decay_epochs': 2.4, 'decay_norms': False, 'clip': 5, 'ema': 0.99, 'dropout': 0.1, 'drop_connect': 0.1,
                     'augment': 'crop', 'auto_augment': 'rand', 'color_jitter': 0.1, 'random_erasing': 0.2, 'mixup': 0.2,
-                    'cutmix': 1, 'precision': 'bf16-mixed', 'accumulate': 2, 'devices': 'auto'},
+                    'cutmix': 1, 'precision': 'bf16-mixed', 'accumulate': 2, 'devices': 'auto', 'over_training': True},
     }
 
 
@@ -74,7 +75,8 @@ def test_the_full_example_of_this_test_names_every_setting_there_is():
 def test_the_defaults_of_the_distillation_are_the_papers():
     distill = read_settings(minimal(), BASE).distill
     assert dataclasses.asdict(distill) == {
-        'tasks': 'cell', 'epochs': 20, 'lr_first': 0.002, 'lr': 0.005, 'lr_decay': 0.9, 'weight_decay': 1e-4}
+        'tasks': 'cell', 'epochs': 20, 'lr_first': 0.002, 'lr': 0.005, 'lr_decay': 0.9, 'weight_decay': 1e-4,
+        'input': 'teacher', 'sampling': 'uniform', 'paths_per_step': 1, 'rate_every': None}
 
 
 def test_what_is_left_out_has_its_default():
@@ -133,7 +135,7 @@ def test_settings_that_are_no_mapping_are_refused(raw):
 
 
 COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'data.holdout_images',
-          'teacher.epochs', 'distill.epochs', 'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
+          'teacher.epochs', 'distill.epochs', 'distill.paths_per_step', 'distill.rate_every', 'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
           'retrain.lr_batch', 'retrain.accumulate', 'retrain.devices', 'threads']
 NATURALS = ['data.workers', 'retries', 'seed']
 POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs']
@@ -175,6 +177,9 @@ NAN, INF = float('nan'), float('inf')
     *(('rate.measure', value, 'one of l1, mse, mse_var, cosine') for value in ('l2', '', None, 1, ['l1'])),
     *(('teacher.batch_norm', value, 'one of eval, train') for value in ('batch', '', None, True)),
     *(('data.center_crop', value, 'a number above 0, at most 1') for value in (0, -0.5, 1.01, '0.875', None, True, NAN)),
+    *(('distill.input', value, 'one of teacher, progressive, cascade') for value in ('student', None, True)),
+    *(('distill.sampling', value, 'one of uniform, fair') for value in ('strict', None, 1)),
+    *(('retrain.over_training', value, 'true or false') for value in ('yes', 1, None)),
     *((place, value, 'a list of') for place in COLOURS for value in ([NAN], [INF], [0.5, NAN, 0.5])),
 ], ids=str)
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused_where_it_stands(place, value, expects):
@@ -204,7 +209,7 @@ def test_a_deviation_of_zero_is_refused(value):
     *((place, value) for place in LIMITS for value in (1, 0.5, 4.2e6)),
     *((place, None) for place in ('preset', 'data.color_jitter', 'data.holdout_images', 'data.holdout_folder')),
     *((place, None) for place in ('data.root', 'teacher.stages', 'space.blocks', 'threads', *LIMITS, 'retrain.epochs',
-                                  'retrain.lr')),
+                                  'retrain.lr', 'distill.rate_every')),
     *((place, ['layer1']) for place in ('teacher.stages', 'space.blocks')),
     *((place, [0.5]) for place in COLOURS), *((place, [1, 2, 3]) for place in COLOURS),
     *((place, {}) for place in MAPPINGS),
