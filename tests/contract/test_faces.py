@@ -103,6 +103,8 @@ CASES = {
     'sampled paths': {'space': 'toys.Scaled', 'rate': {'max_paths': 7, 'calibration_images': 20}, 'seed': 3},
     'restricted': {'definition': {'cell': {'_type': 'choice', '_value': ['deep']}}, 'search': {'top_k': 5, 'max_params': '2k'}},
     'blocks': {'space': 'toys.Scaled', 'blocks': ['last'], 'teacher': {'stages': ['stage2']}},
+    'measure, and batch statistics of the teacher': {
+        'rate': {'measure': 'cosine', 'calibration_images': 16}, 'teacher': {'batch_norm': 'train'}},
     'stages by resolution': {'space': 'toys.Scaled', 'teacher': {'stages': None}, 'search': {'max_madds': 50_000}},
 }
 
@@ -203,6 +205,14 @@ class Forked(toys.Space):
         return self.classifier((self.blocks[1](first) + self.blocks[1](first)).mean((2, 3)))
 
 
+class Unnormalised(toys.Teacher):
+    """Without BatchNorm."""
+
+    def __init__(self, num_classes=4):
+        super().__init__(num_classes)
+        self.stage1[1] = self.stage2[1] = torch.nn.Identity()
+
+
 def choice(**labels):
     return {label: {'_type': 'choice', '_value': values} for label, values in labels.items()}
 
@@ -233,6 +243,9 @@ MISTAKES = {
     'limit that is no number': {'search': {'max_params': 'few'}},
     'top_k': {'search': {'top_k': 0}},
     'unknown setting': {'rate': {'paths': 3}},
+    'measure': {'rate': {'measure': 'l2'}},
+    'batch norm': {'teacher': {'batch_norm': 'batch'}},
+    'no batch norm': {'teacher': {'name': 'test_faces.Unnormalised', 'batch_norm': 'train', 'weights': 'train'}},
     'wrong type': {'distill': {'lr': 'high'}},
     'seed': {'seed': -1},
 }
