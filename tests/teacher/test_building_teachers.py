@@ -135,7 +135,7 @@ def test_a_model_of_timm_is_built_for_the_number_of_classes_with_its_arguments()
     ('timm:resnet81', {}, TeacherError, "teacher.name: timm has no model 'resnet81'; nearest known: .*resnet"),
     ('timm:resnet18.a9_in2k', {}, TeacherError, "'timm:resnet18.a9_in2k' .* failed: RuntimeError: Invalid pretrained tag"),
     ('timm:', {}, TeacherError, "timm has no model ''"),
-    ('timm:resnet10t', {'colour': 1}, TeacherError, "teacher.args: building 'timm:resnet10t' with .* failed: TypeError.*'colour'"),
+    ('timm:resnet10t', {'colour': 1}, TeacherError, "teacher.args: building 'timm:resnet10t' .* failed: TypeError.*'colour'"),
     ('resnet10t', {}, TeacherError, 'write timm:NAME for a model of timm'),
 ])
 def test_a_name_that_timm_cannot_build_is_refused(name, args, error, message):
