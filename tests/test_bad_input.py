@@ -86,6 +86,14 @@ def test_a_config_without_stages_shows_those_that_were_found(check):
     assert rows['block2'][-2:] == ['stage2', '16x4x4'] and 'all' in rows['block2']
 
 
+def test_what_a_preset_fills_in_is_shown(check):
+    code, out, _ = check(preset='imagenet', teacher={'weights': 'train'})
+    assert code == 0
+    assert 'preset imagenet: data.random_erasing: 0.5\n' in out and 'preset imagenet: teacher.batch_norm: train\n' in out
+    assert 'preset imagenet: data.image_size' not in out and 'stage1' in out
+    assert 'preset' not in check()[1]
+
+
 @pytest.mark.parametrize(['changes', 'message'], [
     pytest.param({'teacher': None}, 'teacher: this setting is missing', id='missing section'),
     pytest.param({'data': {'image_size': 'big'}}, 'data.image_size: expected a whole number of at least 1', id='type'),
@@ -104,6 +112,14 @@ def test_a_config_without_stages_shows_those_that_were_found(check):
     pytest.param({'data': {'name': 'imagefolder', 'root': 'nowhere'}}, 'expected an existing folder', id='data folder'),
     pytest.param({'data': {'name': 'cifar10'}}, 'data.root: expected the folder', id='no data folder'),
     pytest.param({'data': {'holdout_per_class': 16}}, 'data.holdout_per_class: expected fewer than the 16', id='hold out all'),
+    pytest.param({'data': {'holdout_images': 5}}, 'data.holdout_images: expected one of', id='hold out twice'),
+    pytest.param({'data': {'holdout_images': 64, 'holdout_per_class': None}}, 'data.holdout_images: expected fewer than the 64',
+                 id='hold out all in all'),
+    pytest.param({'data': {'holdout_folder': 'nowhere', 'holdout_per_class': None}},
+                 'data.holdout_folder: expected an existing folder', id='no folder of held-out images'),
+    pytest.param({'preset': 'imagnet'}, "preset: expected one of imagenet, got 'imagnet'; nearest known: imagenet", id='preset'),
+    pytest.param({'rate': {'measure': 'l2'}}, 'rate.measure: expected one of l1, mse, mse_var, cosine', id='measure'),
+    pytest.param({'teacher': {'name': 'timm:resnet81', 'stages': None}}, "timm has no model 'resnet81'", id='model of timm'),
     pytest.param({'space': {'name': 'dgits'}}, 'nearest known: digits', id='unknown space'),
     pytest.param({'space': {'name': 'toys.Teacher'}}, 'space.name: expected', id='space is no ModelSpace'),
     pytest.param({'space': {'args': {'layers': 3}}}, 'space.args: building', id='wrong space argument'),

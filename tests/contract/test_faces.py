@@ -105,6 +105,8 @@ CASES = {
     'blocks': {'space': 'toys.Scaled', 'blocks': ['last'], 'teacher': {'stages': ['stage2']}},
     'blocks one after another': {'distill': {'epochs': 1, 'input': 'progressive', 'sampling': 'fair'}},
     'a cascade': {'space': 'toys.Scaled', 'distill': {'epochs': 1, 'tasks': 'joint', 'input': 'cascade', 'paths_per_step': 2}},
+    'measure, and batch statistics of the teacher': {
+        'rate': {'measure': 'cosine', 'calibration_images': 16}, 'teacher': {'batch_norm': 'train'}},
     'stages by resolution': {'space': 'toys.Scaled', 'teacher': {'stages': None}, 'search': {'max_madds': 50_000}},
 }
 
@@ -205,6 +207,14 @@ class Forked(toys.Space):
         return self.classifier((self.blocks[1](first) + self.blocks[1](first)).mean((2, 3)))
 
 
+class Unnormalised(toys.Teacher):
+    """Without BatchNorm."""
+
+    def __init__(self, num_classes=4):
+        super().__init__(num_classes)
+        self.stage1[1] = self.stage2[1] = torch.nn.Identity()
+
+
 def choice(**labels):
     return {label: {'_type': 'choice', '_value': values} for label, values in labels.items()}
 
@@ -235,6 +245,9 @@ MISTAKES = {
     'limit that is no number': {'search': {'max_params': 'few'}},
     'top_k': {'search': {'top_k': 0}},
     'unknown setting': {'rate': {'paths': 3}},
+    'measure': {'rate': {'measure': 'l2'}},
+    'batch norm': {'teacher': {'batch_norm': 'batch'}},
+    'no batch norm': {'teacher': {'name': 'test_faces.Unnormalised', 'batch_norm': 'train', 'weights': 'train'}},
     'wrong type': {'distill': {'lr': 'high'}},
     'input that does not go with the tasks': {'distill': {'input': 'cascade'}},
     'paths of fair steps': {'distill': {'sampling': 'fair', 'paths_per_step': 2}},

@@ -115,6 +115,21 @@ def test_the_sizes_of_a_chain_are_cut_each_on_its_own_and_those_without_a_stage_
     assert list(found.stages) == [name for name, _ in stages if name in found.stages]
 
 
+@pytest.mark.parametrize('ends, stages', [
+    (['m0', 'm1', 'm3'], 's0 s1 s2'), (['m0', 'm1', 'm2', 'm3'], 's0 s1 s2.0 s2'), (['m1', 'm2', 'm3'], 's1 s2.0 s2'),
+    (['m0', 'm3'], 's0 s2')])
+def test_parts_of_stages_serve_where_blocks_are_named_and_the_stages_of_a_size_are_too_few(ends, stages):
+    finer = [('s0.0', (16, 16)), ('s0', (16, 16)), ('s1', (8, 8)), ('s2.0', (4, 4)), ('s2', (4, 4))]
+    found = cut(pieces_of('16:2 8:3 4:5 4:2'), stages_of(16, 8, 4), chosen_stages=False, ends=ends, max_paths=ANY, finer=finer)
+    assert ' '.join(found.stages) == stages
+
+
+def test_parts_of_stages_that_are_too_few_as_well_are_refused_with_the_stages():
+    with pytest.raises(TeacherError, match='a stage of 4x4 pixels for each of 3 blocks .*, got 2; .*Stages: s0: 8x8; s1: 4x4$'):
+        cut(pieces_of('8:2 4:3 4:5 4:2'), stages_of(8, 4), chosen_stages=False, ends=['m0', 'm1', 'm2', 'm3'], max_paths=ANY,
+            finer=[('s0', (8, 8)), ('s1.0', (4, 4)), ('s1', (4, 4))])
+
+
 @pytest.mark.parametrize('text, sizes, blocks, stages', [
     ('16:2 8:3 4:5', (16, 8, 4), [[0], [1], [2]], 's0 s1 s2'),
     ('16:2 8:3 8:3 4:5', (16, 8, 4), [[0], [1, 2], [3]], 's0 s1 s2'),

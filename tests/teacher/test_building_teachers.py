@@ -1,6 +1,9 @@
 """Teachers by name and by import path, with their weights."""
 
+import sys
+
 import pytest
+import timm
 import torch
 import torchvision
 from torch import nn
@@ -92,8 +95,8 @@ def test_the_weights_of_another_number_of_classes_are_refused(tmp_path):
         ready_teacher(settings('toys.Teacher', weights=str(tmp_path / 'teacher.safetensors')), 9)
 
 
-def test_pretrained_weights_are_torchvisions_only():
-    with pytest.raises(WeightsError, match="teacher.weights: .* not for 'toys.Teacher'; give a weights file"):
+def test_pretrained_weights_are_those_of_collections_only():
+    with pytest.raises(WeightsError, match="torchvision and timm only, not for 'toys.Teacher'; give a weights file"):
         load_pretrained(settings('toys.Teacher', weights='pretrained'))
 
 
@@ -115,3 +118,54 @@ def test_pretrained_weights_are_asked_of_torchvision_with_the_settings_arguments
     teacher = ready_teacher(settings('resnet18', weights='pretrained', args={'norm_layer': None}), 1000)
     assert isinstance(teacher, nn.Identity)
     assert asked == {'name': 'resnet18', 'weights': 'DEFAULT', 'norm_layer': None}
+
+
+# timm
+
+def test_a_model_of_timm_is_built_for_the_number_of_classes_with_its_arguments():
+    torch.manual_seed(0)
+    network = build_network(settings('timm:resnet10t', args={'in_chans': 1}), num_classes=7)
+    torch.manual_seed(0)
+    expected = timm.create_model('resnet10t', num_classes=7, in_chans=1)
+    assert network.state_dict().keys() == expected.state_dict().keys()
+    assert all(torch.equal(tensor, expected.state_dict()[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize('name, args, error, message', [
+    ('timm:resnet81', {}, TeacherError, "teacher.name: timm has no model 'resnet81'; nearest known: .*resnet"),
+    ('timm:resnet18.a9_in2k', {}, TeacherError, "'timm:resnet18.a9_in2k' .* failed: RuntimeError: Invalid pretrained tag"),
+    ('timm:', {}, TeacherError, "timm has no model ''"),
+    ('timm:resnet10t', {'colour': 1}, TeacherError, "teacher.args: building 'timm:resnet10t' .* failed: TypeError.*'colour'"),
+    ('resnet10t', {}, TeacherError, 'write timm:NAME for a model of timm'),
+])
+def test_a_name_that_timm_cannot_build_is_refused(name, args, error, message):
+    with pytest.raises(error, match=message):
+        build_network(settings(name, args=args), num_classes=4)
+
+
+@pytest.mark.parametrize('weights', ['train', 'pretrained'])
+def test_without_timm_its_models_are_refused_with_the_remedy(monkeypatch, weights):
+    monkeypatch.setitem(sys.modules, 'timm', None)
+    build = load_pretrained if weights == 'pretrained' else lambda given: build_network(given, 4)
+    with pytest.raises(TeacherError, match=r"'timm:resnet18' needs the package timm.*pip install 'nni_dna\[timm\]'"):
+        build(settings('timm:resnet18', weights=weights))
+
+
+def test_pretrained_weights_are_asked_of_timm_with_the_settings_arguments(monkeypatch):
+    asked = {}
+
+    def create_model(name, **kwargs):
+        asked.update(name=name, **kwargs)
+        return nn.Identity()
+    monkeypatch.setattr(timm, 'create_model', create_model)
+    given = settings('timm:resnet18.a1_in1k', weights='pretrained', args={'in_chans': 1})
+    assert isinstance(ready_teacher(given, 1000), nn.Identity)
+    assert asked == {'name': 'resnet18.a1_in1k', 'pretrained': True, 'in_chans': 1}
+
+
+def test_weights_that_timm_cannot_download_say_so(monkeypatch):
+    def offline(name, **kwargs):
+        raise OSError('no route to host')
+    monkeypatch.setattr(timm, 'create_model', offline)
+    with pytest.raises(WeightsError, match="weights of 'timm:resnet18' could not be loaded: OSError: no route to host"):
+        ready_teacher(settings('timm:resnet18', weights='pretrained'), num_classes=1000)
