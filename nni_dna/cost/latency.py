@@ -10,16 +10,17 @@ import platform
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 import torch
 from torch import nn
 from torch.utils.benchmark import Timer
+from torch.utils.benchmark.utils.timer import timer as wall_clock
 
 from ..errors import SettingsError, SpaceError
 from .operations import Trace
 
-__all__ = ['Conditions', 'Latencies', 'check_device', 'measure', 'median_ms']
+__all__ = ['Conditions', 'Latencies', 'check_device', 'device_name', 'measure', 'median_ms', 'with_weights']
 
 VERSION = 1
 
@@ -113,7 +114,8 @@ def check_device(device: str) -> None:
                             '`nni-dna latency CONFIG FILE`, and give latency.file')
 
 
-def measure(parts: Iterable[Trace], conditions: Conditions) -> Latencies:
+def measure(parts: Iterable[Trace], conditions: Conditions, rounds: int = ROUNDS,
+            clock: Callable[[], float] = wall_clock) -> Latencies:
     """Measure every part, in evaluation mode and without gradients, as float32 with random weights.
 
     Parameters
@@ -122,6 +124,10 @@ def measure(parts: Iterable[Trace], conditions: Conditions) -> Latencies:
         Each of another kind.
     conditions
         On what.
+    rounds
+        How often; the median counts.
+    clock
+        Gives seconds; PyTorch's own waits for the GPU.
 
     Raises
     ------
@@ -133,15 +139,16 @@ def measure(parts: Iterable[Trace], conditions: Conditions) -> Latencies:
     check_device(conditions.device)
     parts = list(parts)
     times: dict[str, list[float]] = {part.key: [] for part in parts}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for part in parts:
-            times[part.key].append(_measure_part(part, conditions))
-    return Latencies(conditions=conditions, machine={'name': _device_name(conditions.device), 'torch': torch.__version__},
+            times[part.key].append(_measure_part(part, conditions, clock))
+    return Latencies(conditions=conditions, machine={'name': device_name(conditions.device), 'torch': torch.__version__},
                      parts={part.key: {'module': _title(part.module), 'input': list(part.shape),
                                        'ms': statistics.median(times[part.key])} for part in parts})
 
 
-def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions, seconds: float = SECONDS) -> float:
+def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions, seconds: float = SECONDS,
+              clock: Callable[[], float] = wall_clock) -> float:
     """Median milliseconds of a forward pass, after a warm-up.
 
     Parameters
@@ -154,17 +161,20 @@ def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions
         On what.
     seconds
         For how long to repeat it.
+    clock
+        As for `measure`.
     """
     images = torch.randn(conditions.batch_size, *shape, device=conditions.device)
-    timer = Timer('network(images)', globals={'network': network, 'images': images}, num_threads=conditions.threads)
+    timer = Timer('network(images)', globals={'network': network, 'images': images}, num_threads=conditions.threads,
+                  timer=clock)
     with torch.inference_mode():
         timer.timeit(2)  # the first calls choose algorithms and ask for memory
         return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
 
 
-def _measure_part(part: Trace, conditions: Conditions) -> float:
+def _measure_part(part: Trace, conditions: Conditions, clock: Callable[[], float]) -> float:
     try:
-        return median_ms(with_weights(part.module, conditions.device), part.shape, conditions)
+        return median_ms(with_weights(part.module, conditions.device), part.shape, conditions, clock=clock)
     except Exception as error:  # whatever the user's module raises there
         raise SpaceError(f'search.max_latency_ms: {_title(part.module)} cannot run on {conditions.batch_size} inputs of shape '
                          f'{part.shape} on latency.device {conditions.device!r}: {type(error).__name__}: {error}') from error
@@ -189,7 +199,8 @@ def _title(module: nn.Module) -> str:
     return lines if len(lines) <= 100 else lines[:97] + '...'
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
+    """What the device's maker calls it."""
     if device != 'cpu':
         return torch.cuda.get_device_name(device)
     info = Path('/proc/cpuinfo')  # where platform knows the architecture alone
