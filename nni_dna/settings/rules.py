@@ -13,7 +13,8 @@ from schema import And, Or, Schema, Use
 from .quantities import parse_quantity
 
 __all__ = ['Rule', 'setting', 'TEXT', 'MAPPING', 'FLAG', 'PATH', 'NAMES', 'COUNT', 'NATURAL', 'POSITIVE', 'FRACTION', 'SEED',
-           'LIMIT', 'RGB', 'ANY_SIZE', 'SHARE', 'PRECISION', 'DEVICES', 'one_of', 'optional']
+           'LIMIT', 'RGB', 'ANY_SIZE', 'BELOW_ONE', 'PRECISION', 'DEVICES', 'one_of',
+           'optional']
 
 _NUMBER = And(Or(int, float), lambda x: not isinstance(x, bool))
 _WHOLE = And(int, lambda x: not isinstance(x, bool))
@@ -51,7 +52,7 @@ SEED = Rule('a whole number from 0 to 4294967295', And(_WHOLE, lambda x: 0 <= x 
 LIMIT = Rule('a number above 0, such as 4.2M', And(Use(parse_quantity), lambda x: x > 0))
 RGB = Rule('a list of one number per channel', And([And(_NUMBER, math.isfinite)], len))
 ANY_SIZE = Rule('a number of at least 0', And(_NUMBER, lambda x: 0 <= x < float('inf'), Use(float)))
-SHARE = Rule('a number from 0 to below 1', And(_NUMBER, lambda x: 0 <= x < 1, Use(float)))
+BELOW_ONE = Rule('a number from 0 to below 1', And(_NUMBER, lambda x: 0 <= x < 1, Use(float)))
 PRECISION = Rule('one of 32, 16-mixed, bf16-mixed', And(Use(str), Or('32', '16-mixed', 'bf16-mixed')))
 DEVICES = Rule('a whole number of at least 1, or auto', Or(And(_WHOLE, lambda x: x >= 1), 'auto'))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .rules import (ANY_SIZE, COUNT, DEVICES, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, PRECISION, RGB,
-                    SEED, SHARE, TEXT, one_of, optional, setting)
+from .rules import (ANY_SIZE, BELOW_ONE, COUNT, DEVICES, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE,
+                    PRECISION, RGB, SEED, TEXT, one_of, optional, setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
            'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
@@ -140,7 +140,7 @@ class RetrainSettings:
     """The learning rate is scaled by the images of a step (batch_size x accumulate x devices) over this number."""
     optimizer: str | None = setting(optional(one_of('adamw', 'sgd', 'rmsprop_tf')), default=None)
     """Optimizer; ``rmsprop_tf`` is RMSprop as TensorFlow computes it."""
-    momentum: float | None = setting(optional(SHARE), default=None)
+    momentum: float | None = setting(optional(BELOW_ONE), default=None)
     """Of ``sgd`` and ``rmsprop_tf``."""
     schedule: str | None = setting(optional(one_of('one_cycle', 'cosine', 'steps')), default=None)
     """How the learning rate goes: ``one_cycle`` has a warm-up of its own, ``steps`` multiplies it by ``decay``."""
@@ -158,11 +158,11 @@ class RetrainSettings:
     """Label smoothing."""
     clip: float | None = setting(optional(ANY_SIZE), default=None)
     """Largest norm of the gradient; 0 does not clip."""
-    ema: float | None = setting(optional(SHARE), default=None)
+    ema: float | None = setting(optional(BELOW_ONE), default=None)
     """Decay per step of the moving average of the weights, which is what is tested and kept; 0 takes no average."""
-    dropout: float | None = setting(optional(SHARE), default=None)
+    dropout: float | None = setting(optional(BELOW_ONE), default=None)
     """Probability of the network's Dropout modules."""
-    drop_connect: float | None = setting(optional(SHARE), default=None)
+    drop_connect: float | None = setting(optional(BELOW_ONE), default=None)
     """Probability that a sample skips a residual block: grows linearly over the blocks, from 0 towards this."""
     augment: str | None = setting(optional(one_of('none', 'crop', 'crop_flip', 'imagenet', 'resized_crop_flip')), default=None)
     """In place of ``data.augment``."""
