@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ['DNA', 'DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'load']
+__all__ = ['DNA', 'DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'load', 'transfer']
 
 _HOMES = {'DNA': '.strategy', 'DNAAdvisor': '.advisor', 'DNAMutator': '.supernet', 'DNASpace': '.spaces',
-          'NniDnaError': '.errors', 'load': '.loading'}
+          'NniDnaError': '.errors', 'load': '.loading', 'transfer': '.retrain.transfer'}
 
 
 def __getattr__(name: str) -> Any:

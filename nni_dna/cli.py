@@ -44,6 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     export.add_argument('name', help='dna, digits, proxylessnas, mobilenetv3, shufflenet, or the import path of a ModelSpace')
     export.set_defaults(run=_export)
 
+    transfer = commands.add_parser('transfer', help='fine-tune a winner on another data set')
+    transfer.add_argument('work', type=Path, help='the work folder of a finished experiment')
+    transfer.add_argument('--rank', type=int, default=1, help='of the winner (default 1)')
+    transfer.add_argument('--data', required=True, metavar='NAME[:PATH]',
+                          help='cifar10:PATH, cifar100:PATH, imagefolder:PATH, digits, or the import path of a data function')
+    transfer.add_argument('--recipe', default='transfer', help='as retrain.recipe (default transfer)')
+    transfer.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='changes',
+                          help='a setting of the sections data and retrain, such as data.image_size=224 or retrain.epochs=20')
+    transfer.add_argument('--seed', type=int, default=0, help='of everything random (default 0)')
+    transfer.add_argument('--output', type=Path, required=True, help='a new folder for the weights and transfer.json')
+    transfer.set_defaults(run=_transfer)
+
     arguments = parser.parse_args(argv)
     try:
         print(arguments.run(arguments))
@@ -82,6 +94,15 @@ def _export(arguments: argparse.Namespace) -> str:
     add_to_path(Path.cwd())
     space = without_memory(lambda: build_space(arguments.name, {}, num_classes=10))
     return json.dumps(to_definition(space), indent=2)
+
+
+def _transfer(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    from .imports import add_to_path
+    from .retrain.transfer_command import run_transfer
+    add_to_path(Path.cwd())
+    return run_transfer(arguments.work, arguments.output, arguments.rank, arguments.data, arguments.recipe, arguments.changes,
+                        arguments.seed)
 
 
 def _mute_nni() -> None:

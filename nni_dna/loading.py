@@ -17,7 +17,7 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     Parameters
     ----------
     work
-        The work folder of a finished experiment.
+        The work folder of a finished experiment; or the folder that ``transfer`` wrote, for the network that is in it.
     rank
         1 is the best.
 
@@ -31,6 +31,9 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     ResultError
         If there is no such winner yet.
     """
+    if (Path(work) / 'transfer.json').is_file():
+        from .retrain.transfer import load_transferred
+        return load_transferred(Path(work).resolve())
     from .campaign.work import WorkFolder
     from .imports import add_to_path
     from .spaces.build import build_space

@@ -16,30 +16,24 @@ from ..spaces.freezing import plain_network
 from ..weights import save_weights
 from .outcome import Outcome, Report
 
-__all__ = ['retrain', 'train_architecture', 'checkpoint_of', 'untrained']
+__all__ = ['retrain', 'train_architecture', 'untrained']
 
 
 def retrain(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outcome:
     """Train the task's architecture; the final value is its quality, as the experiment measures it."""
-    checkpoint = checkpoint_of(work, task)
+    checkpoint = work.task_folder(task.id) / f'training-{task.basis}.ckpt'  # the name says what it is the state of
     for other in checkpoint.parent.glob('*.ckpt'):
         if other != checkpoint:  # of another architecture or recipe
             other.unlink()
-    with other_ranks(setup.processes, 'nni_dna.phases.rank', task.parameters(str(work.root))):
-        network, reached = train_architecture(setup, task.details['architecture'], report, checkpoint)
+    network, reached = train_architecture(setup, task.details['architecture'], report, checkpoint)
     file = work.task_folder(task.id) / 'model.safetensors'
     save_weights(network, file)
     return Outcome(value=reached, files=[file], details={'accuracy': reached, **setup.findings(network)}, scratch=[checkpoint])
 
 
-def checkpoint_of(work: WorkFolder, task: Task) -> Path:
-    """Where the state of the task's training is kept while it runs; the name says what it is the state of."""
-    return work.task_folder(task.id) / f'training-{task.basis}.ckpt'
-
-
 def train_architecture(setup: Setup, architecture: Architecture, report: Report,
                        checkpoint: Path | None = None) -> tuple[nn.Module, float]:
-    """Train one architecture as the experiment's recipe says.
+    """Train one architecture as the experiment's recipe says, in as many processes.
 
     Parameters
     ----------
@@ -57,8 +51,10 @@ def train_architecture(setup: Setup, architecture: Architecture, report: Report,
     tuple
         The network, and its final metric.
     """
-    network = untrained(setup, architecture)
-    return network, setup.retrain(network, report, checkpoint)
+    payload = {'work': str(setup.settings.work), 'architecture': architecture, 'checkpoint': checkpoint and str(checkpoint)}
+    with other_ranks(setup.processes, 'nni_dna.phases.rank', payload):
+        network = untrained(setup, architecture)
+        return network, setup.retrain(network, report, checkpoint)
 
 
 def untrained(setup: Setup, architecture: Architecture) -> nn.Module:

@@ -149,6 +149,7 @@ def train_classifier(network: nn.Module, num_classes: int, recipe: Recipe, batch
                            gradient_clip_val=recipe.clip or None, **together(processes),
                            plugins=[PlainCheckpoints(), LightningEnvironment()])
     resumed = checkpoint is not None and resumable(checkpoint, processes)
+    network.train()  # from Lightning 2.2 on, fit leaves the mode as it is
     with interruptible(trainer), drop_connect(network, recipe.drop_connect):
         trainer.fit(module, batches, ckpt_path=str(checkpoint) if resumed else None)
     leave()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import Any, Iterator, Mapping
+from typing import IO, Any, Callable, Iterator, Mapping
 
 import torch
 
@@ -39,8 +40,19 @@ def process_count(devices: int | str) -> int:
 
 
 def together(processes: int) -> dict[str, Any]:
-    """Options of Lightning's trainer for a training of so many processes; each of them makes such a trainer."""
-    return {'devices': processes, 'strategy': 'ddp'} if processes > 1 else {}
+    """Options of Lightning's trainer for a training of so many processes; each of them makes such a trainer.
+
+    Raises
+    ------
+    TrainingError
+        If the other processes were not started.
+    """
+    if processes == 1:
+        return {}
+    if 'LOCAL_RANK' not in os.environ:
+        raise TrainingError(f'retrain.devices: {processes} processes were asked for, but only this one is there; train by '
+                            'nni_dna.phases.retrain.train_architecture, which starts the others')
+    return {'devices': processes, 'strategy': 'ddp'}
 
 
 def leave() -> None:
@@ -78,25 +90,25 @@ def other_ranks(processes: int, module: str, payload: Mapping[str, Any]) -> Iter
     inherited = {name: value for name, value in os.environ.items() if not name.startswith('NNI_')}
     environment = {**inherited, **meeting, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     before = {name: os.environ.get(name) for name in (*meeting, 'LOCAL_RANK')}
-    others = []
+    others: list[subprocess.Popen] = []
     try:
-        for rank in range(1, processes):
-            others.append(subprocess.Popen([sys.executable, '-m', module], stdin=subprocess.PIPE,
-                                           env={**environment, 'LOCAL_RANK': str(rank)}))
-            stdin = others[-1].stdin
-            assert stdin is not None
-            stdin.write(json.dumps(payload).encode() + b'\n')
-            stdin.flush()
+        ready = [_start(module, payload, {**environment, 'LOCAL_RANK': str(rank)}, others) for rank in range(1, processes)]
+        for rank, pipe in enumerate(ready, start=1):
+            with pipe:
+                if not pipe.read(1):  # nobody would come to the meeting
+                    raise _failed(rank, processes, others[rank - 1])
         os.environ.update(meeting, LOCAL_RANK='0')
         yield
         for rank, other in enumerate(others, start=1):
             if other.wait(_GRACE):
-                raise TrainingError(f'retrain.devices: process {rank} of {processes} ended with exit code {other.returncode}; '
-                                    "its error is in the trial's log")
+                raise _failed(rank, processes, other)
     finally:
         for other in others:
             other.kill()
             other.wait()
+            if other.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    other.stdin.close()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -105,11 +117,43 @@ def other_ranks(processes: int, module: str, payload: Mapping[str, Any]) -> Iter
         leave()
 
 
-def take_payload() -> dict[str, Any]:
-    """What `other_ranks` gave to this process, which ends as soon as the first one does."""
-    payload = json.loads(sys.stdin.buffer.readline())
+def take_payload() -> tuple[dict[str, Any], Callable[[], None]]:
+    """What `other_ranks` gave to this process, which ends as soon as the first one does.
+
+    Returns
+    -------
+    tuple
+        The payload, and what to call once all that may fail is done and the training begins.
+    """
+    payload, pipe = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return payload
+
+    def ready() -> None:
+        os.write(pipe, b'1')
+        os.close(pipe)
+
+    return payload, ready
+
+
+def _start(module: str, payload: Mapping[str, Any], environment: Mapping[str, str],
+           others: list[subprocess.Popen]) -> IO[bytes]:
+    """Start a process, tell it what to do, and return where it says that it is ready."""
+    reading, writing = os.pipe()
+    try:
+        other = subprocess.Popen([sys.executable, '-m', module], stdin=subprocess.PIPE, env=environment, pass_fds=[writing])
+    finally:
+        os.close(writing)
+    others.append(other)
+    assert other.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it has ended already, as is found below
+        other.stdin.write(json.dumps([payload, writing]).encode() + b'\n')
+        other.stdin.flush()
+    return os.fdopen(reading, 'rb')
+
+
+def _failed(rank: int, processes: int, other: subprocess.Popen) -> TrainingError:
+    return TrainingError(f'retrain.devices: process {rank} of {processes} ended with exit code {other.wait(_GRACE)}; its error '
+                         "is in the trial's log")
 
 
 def _end_with_parent() -> None:

@@ -32,6 +32,36 @@ def test_an_unknown_recipe_names_those_that_there_are(name):
         recipe_from(RetrainSettings(recipe=name))
 
 
+VALUES = {'epochs': 40, 'lr': 0.3, 'lr_batch': 64, 'optimizer': 'sgd', 'momentum': 0.8, 'schedule': 'steps', 'warmup_epochs': 2.0,
+          'decay': 0.5, 'decay_epochs': 2.4, 'weight_decay': 0.1, 'decay_norms': False, 'label_smoothing': 0.2, 'clip': 1.0,
+          'ema': 0.9, 'dropout': 0.3, 'drop_connect': 0.4, 'augment': 'crop', 'auto_augment': 'rand', 'color_jitter': 0.2,
+          'random_erasing': 0.3, 'mixup': 0.1, 'cutmix': 0.6, 'precision': 'bf16-mixed', 'accumulate': 3, 'devices': 'auto'}
+
+
+@pytest.mark.parametrize('name', RECIPES)
+def test_every_value_overrides_that_of_every_recipe(name):
+    assert dataclasses.asdict(recipe_from(RetrainSettings(recipe=name, **VALUES))) == VALUES
+
+
+@pytest.mark.parametrize('recipe, overrides, message', [
+    ('quick', {'momentum': 0.5}, 'retrain.momentum: has no effect, because retrain.optimizer is adamw; .* sgd or rmsprop_tf'),
+    ('quick', {'warmup_epochs': 1.0}, 'retrain.warmup_epochs: has no effect, because retrain.schedule is one_cycle'),
+    ('cifar', {'decay': 0.5}, 'retrain.decay: has no effect, because retrain.schedule is cosine; .* to steps'),
+    ('imagenet', {'decay_epochs': 2.0, 'schedule': 'cosine'}, 'retrain.decay_epochs: has no effect'),
+    ('imagenet', {'epochs': 5}, r'retrain.warmup_epochs: expected fewer than the 5 epochs, got 5 \(recipe imagenet\); lower'),
+    ('cifar', {'warmup_epochs': 200.0}, 'retrain.warmup_epochs: expected fewer than the 200 epochs, got 200; lower')])
+def test_an_override_that_cannot_be_is_refused(recipe, overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        recipe_from(RetrainSettings(recipe=recipe, **overrides))
+
+
+def test_the_papers_recipe_is_the_papers():
+    recipe = RECIPES['imagenet']()
+    assert (recipe.epochs, recipe.optimizer, recipe.lr, recipe.lr_batch) == (500, 'rmsprop_tf', 0.064, 1024)
+    assert (recipe.schedule, recipe.warmup_epochs, recipe.decay, recipe.decay_epochs) == ('steps', 5, 0.963, 3)
+    assert (recipe.dropout, recipe.drop_connect, recipe.color_jitter) == (0.2, 0.2, 0.06) and recipe.ema > 0
+
+
 def test_every_value_of_a_recipe_can_be_set():
     assert {field.name for field in dataclasses.fields(Recipe)} <= {
         field.name for field in dataclasses.fields(RetrainSettings)}

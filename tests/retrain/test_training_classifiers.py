@@ -82,6 +82,13 @@ def test_training_is_adamw_with_one_cycle_as_in_a_plain_loop():
         assert torch.allclose(tensor, plain.state_dict()[name], atol=1e-6), name
 
 
+def test_a_network_in_evaluation_mode_is_trained_all_the_same():
+    network, plain = make_network().eval(), make_network()
+    for given in (network, plain):
+        train_classifier(given, 4, quick(epochs=1), loader(0), lambda value: None)
+    assert all(torch.equal(tensor, plain.state_dict()[name]) for name, tensor in network.state_dict().items())
+
+
 class Learnable(Quadrants):
     """With a weight that changes nothing, since training needs one."""
 
