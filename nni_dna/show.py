@@ -10,7 +10,7 @@ from .campaign.progress import Progress, read_progress
 from .campaign.tasks import PHASES
 from .campaign.work import WorkFolder
 
-__all__ = ['show', 'short']
+__all__ = ['ranking_lines', 'show', 'short']
 
 
 def show(root: Path, now: float | None = None) -> str:
@@ -33,7 +33,7 @@ def show(root: Path, now: float | None = None) -> str:
     lines = [f'work folder  {work.root}', *_progress_lines(progress, time.time() if now is None else now)]
     ranking = work.read_ranking()
     if ranking is not None:
-        lines += ['', *_ranking_lines(ranking)]
+        lines += ['', *ranking_lines(ranking)]
     return '\n'.join(lines)
 
 
@@ -53,11 +53,24 @@ def _progress_lines(progress: Progress, now: float) -> list[str]:
     return lines
 
 
-def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
+def ranking_lines(ranking: dict[str, Any], what: str = 'best', entries: str = 'ranking') -> list[str]:
+    """A ranking as a table.
+
+    Parameters
+    ----------
+    ranking
+        As ``ranking.json`` has it.
+    what
+        What its architectures are.
+    entries
+        Under which name it has them.
+    """
     limits = ', '.join(f'{name} {value:,.0f}' for name, value in ranking['limits'].items() if value) or 'none'
-    lines = [f'the best of {ranking["architectures_in_space"]:,} architectures; limits: {limits}',
+    weights = ', '.join(f'{name} {value:g}' for name, value in ranking.get('block_weights', {}).items() if value != 1)
+    lines = [f'the {what} of {ranking["architectures_in_space"]:,} architectures; limits: {limits}'
+             + (f'; weights: {weights}' if weights else ''),
              'rank    rating     params        MAdds  accuracy  architecture']
-    for entry in ranking['ranking']:
+    for entry in ranking[entries]:
         reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}'
         lines.append(f'{entry["rank"]:>4}  {entry["rating"]:8.5f}  {entry["params"]:>9,}  {entry["madds"]:>11,}  {reached:>8}  '
                      + short(entry['architecture']))

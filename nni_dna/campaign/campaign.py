@@ -9,14 +9,11 @@ import logging
 from pathlib import Path
 from typing import Any, Mapping
 
-import numpy as np
-
 from ..errors import CampaignError, ResultError
-from ..rating import load_ratings
-from ..spaces import Block
-from .ranking import rank
+from .ranking import rank, ranking_file
 from .setup import Setup
-from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, supernet_id, teacher_tasks
+from .stored import COSTS_FILE, block_ratings, save_costs
+from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, teacher_tasks
 from .work import WorkFolder
 
 __all__ = ['Campaign']
@@ -54,7 +51,9 @@ class Campaign:
         self._running: set[str] = set()
         self._ranking: list[dict[str, Any]] | None = None
         self._parameter_ids = 0
+        save_costs(self.work.root / COSTS_FILE, setup.chain, setup.data.image_shape, setup.costs)
         self._replay()
+        self._take_up_retrained()
         self._search_if_due()
         self._take_up_unreported()
 
@@ -78,6 +77,19 @@ class Campaign:
         self.work.journal.append('opened', finished=sorted(self._finished), phase=self.phase,
                                  tasks={**{phase: count for phase, count in counts.items() if count},
                                         'retrain': self.setup.settings.search.top_k})
+
+    def _take_up_retrained(self) -> None:
+        """Winners of any ranking that were trained while nobody was there to hear it: their folders must be known as taken."""
+        for file in sorted(self.work.root.glob('retrain/*/result.json')):
+            task_id = str(file.parent.relative_to(self.work.root))
+            if task_id not in self._finished:
+                try:
+                    result = self.work.read_result(task_id)
+                except ResultError:
+                    continue
+                self._finished[task_id] = event = {'task': task_id, 'basis': result['basis'], 'value': result['value'],
+                                                   'sha256': self.work.sha256(f'{task_id}/result.json')}
+                self.work.journal.append('finished', **event, phase=self.phase)
 
     def _take_up_unreported(self) -> None:
         """A trial may have ended well while nobody was there to hear it."""
@@ -111,8 +123,12 @@ class Campaign:
         """All tasks that are known so far, in the order in which they run."""
         tasks = teacher_tasks(self.setup.settings) + self._distill_tasks()
         if self._ranking is not None:
-            tasks += retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in self._ranking])
+            tasks += self._retrain_tasks(self._ranking)
         return tasks
+
+    def _retrain_tasks(self, ranking: list[dict[str, Any]]) -> list[Task]:
+        trained = {task: event['basis'] for task, event in self._finished.items()}
+        return retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in ranking], trained)
 
     def _distill_tasks(self) -> list[Task]:
         teacher = self._finished.get(TEACHER_ID, {}).get('sha256', '')
@@ -197,32 +213,22 @@ class Campaign:
     def _search_if_due(self) -> None:
         """Rank as soon as every path is rated; a matter of milliseconds, so it is simply done again after a restart."""
         if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
-            ratings = [self._ratings(block) for block in self.setup.chain.blocks]
+            ratings = [block_ratings(self.work.root, block) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
-            self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
+            # By these digests a later search knows what it may read.
+            digests = {task.id: self._finished[task.id]['sha256'] for task in self._distill_tasks()}
+            self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase, results=digests,
+                                     costs=self.work.sha256(COSTS_FILE),
+                                     retrain=[task.id for task in self._retrain_tasks(self._ranking)])
         if self._ranking is not None:
             self._write_ranking()
-
-    def _ratings(self, block: Block) -> np.ndarray:
-        """(paths,) of a block."""
-        rated: dict[str, np.ndarray] = {}
-        for name in block.supernets:
-            cells = block.cells_of(name)
-            tables = load_ratings(self.work.root / supernet_id(block, name) / 'ratings.npz', cells)
-            rated.update(zip((cell.name for cell in cells), tables))
-        return np.concatenate([rated[cell.name] for cell in block.cells])
 
     def _write_ranking(self) -> None:
         assert self._ranking is not None
         entries = []
-        for entry, task in zip(self._ranking, self.tasks()[-len(self._ranking):]):
+        for entry, task in zip(self._ranking, self._retrain_tasks(self._ranking)):
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
-        search = self.setup.settings.search
-        self.work.write_ranking({
-            'version': 1, 'num_classes': self.setup.num_classes,
-            'limits': {'max_params': search.max_params, 'max_madds': search.max_madds},
-            'architectures_in_space': self.setup.chain.all_architectures,
-            'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in self.setup.chain.blocks},
-            'ranking': entries})
+        self.work.write_ranking({**ranking_file(self.setup.chain, self.setup.settings.search),
+                                 'num_classes': self.setup.num_classes, 'ranking': entries})

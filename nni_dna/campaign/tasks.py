@@ -82,11 +82,29 @@ def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str) -> list[
             for _, _, block, name in chain.supernets()]
 
 
-def retrain_tasks(recipe: Any, architectures: list[Architecture]) -> list[Task]:
-    """Retrain the winners, best first. ``recipe`` is what the retraining depends on."""
-    return [Task(phase='retrain', name=f'rank{rank}', details={'rank': rank, 'architecture': architecture},
-                 basis=_digest([architecture, recipe]))
-            for rank, architecture in enumerate(architectures, start=1)]
+def retrain_tasks(recipe: Any, architectures: list[Architecture], trained: Mapping[str, str]) -> list[Task]:
+    """Retrain the winners, best first.
+
+    Parameters
+    ----------
+    recipe
+        What the retraining depends on.
+    architectures
+        The winners.
+    trained
+        Finished tasks, and the basis of each. A winner that one of them trained, at whatever rank, is that task's; none of
+        their folders is used for another.
+    """
+    tasks = []
+    known = {basis: task_id for task_id, basis in trained.items() if task_id.startswith('retrain/')}
+    for rank, architecture in enumerate(architectures, start=1):
+        basis, name = _digest([architecture, recipe]), f'rank{rank}'
+        if basis in known:
+            name = known[basis].partition('/')[2]
+        elif f'retrain/{name}' in trained:  # by another search, or recipe
+            name = f'{name}-{basis[:8]}'
+        tasks.append(Task(phase='retrain', name=name, details={'rank': rank, 'architecture': architecture}, basis=basis))
+    return tasks
 
 
 def _digest(content: Any) -> str:

@@ -37,10 +37,13 @@ class CostTables:
         Per block an int64 array (borders of the block before, paths, costs); the first block has 1 in the first axis.
     rest
         An int64 array (borders of the last block, costs): all that is outside the blocks (stem, head, classifier).
+    names
+        Of the last axes.
     """
 
     blocks: tuple[np.ndarray, ...]
     rest: np.ndarray
+    names: tuple[str, ...] = COSTS
 
     def total(self, chain: Chain, paths: tuple[int, ...]) -> Cost:
         """Cost of a whole network, given one path number per block."""

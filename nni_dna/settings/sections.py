@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, one_of, optional,
-                    setting)
+from .rules import (COUNT, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE, RGB, SEED, TEXT, WEIGHTS, one_of,
+                    optional, setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
            'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
@@ -123,6 +124,14 @@ class SearchSettings:
     """Most parameters of the whole network."""
     max_madds: float | None = setting(optional(LIMIT), default=None)
     """Most multiply-adds of the whole network for one image."""
+    weights: list[float] | dict[str, float] | None = setting(optional(WEIGHTS), default=None)
+    """How much the rating of each block counts in the sum (the paper's lambda): a number for every block, or by its name
+    (``block1``, ...) for some. Nothing, and a block that is not named, is 1."""
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """All limits by their settings' names, which are ``max_`` and the cost's; None for one that is not set."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name.startswith('max_')}
 
 
 @dataclass(frozen=True, kw_only=True)

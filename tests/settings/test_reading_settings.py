@@ -30,7 +30,7 @@ def full():
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
         'rate': {'calibration_images': 10, 'max_paths': 50},
-        'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
+        'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000, 'weights': [1.0, 0.5]},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0},
     }
 
