@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any, Callable, Mapping
 
 import torch
@@ -90,13 +92,13 @@ def _onnx(network: nn.Module, image_shape: Shape, metadata: str) -> tuple[bytes,
         raise ExportError(f"format onnx: expected onnx and onnxruntime to be installed, got {error}; run pip install "
                           "'nni_dna[onnx]'") from error
     options: dict[str, Any] = {'dynamo': False} if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter('ignore', DeprecationWarning)
+        file = Path(folder) / 'network.onnx'
         _write('onnx', lambda: torch.onnx.export(
-            network, (torch.zeros(2, *image_shape),), buffer, opset_version=ONNX_OPSET, input_names=[_INPUT],
+            network, (torch.zeros(2, *image_shape),), str(file), opset_version=ONNX_OPSET, input_names=[_INPUT],
             output_names=[_OUTPUT], dynamic_axes={_INPUT: {0: 'batch'}, _OUTPUT: {0: 'batch'}}, **options))
-    model = onnx.load_from_string(buffer.getvalue())
+        model = onnx.load(file)
     onnx.helper.set_model_props(model, {'nni_dna': metadata})
     onnx.checker.check_model(model)
     content = model.SerializeToString()

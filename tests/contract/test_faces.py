@@ -258,3 +258,35 @@ def test_a_folder_of_the_other_face_is_refused_and_left_as_it_is(both, weights):
             run(work, weights, **both.case)
         assert {name: content for name, content in files(work).items() if name != 'lock'} == {
             name: content for name, content in before.items() if name != 'lock'}
+
+
+# The same search again
+
+def test_searching_again_gives_the_same_on_either_folder(both):
+    first, second = (nni_dna.search_again(work, top_k=7, max_params=None, weights=None) for work in (both.first, both.second))
+    assert first == second and first['ranking']
+    first, second = (nni_dna.pareto_front(work, 'madds', weights={'block1': 0.5}) for work in (both.first, both.second))
+    assert first == second and first['front']
+
+
+def test_either_experiment_goes_on_with_another_search_section_and_the_same_winners(tmp_path, weights):
+    works = []
+    for number, go in enumerate((run_by_settings, run_by_python)):
+        work = tmp_path / str(number) / 'work'
+        work.parent.mkdir()
+        go(work, weights)
+        before = files(work)
+        search = {'max_params': 900, 'top_k': 3}
+        factors = [1, 2]
+        expected = nni_dna.search_again(work, **search, weights=factors)
+        if go is run_by_settings:
+            go(work, weights, search={**search, 'weights': factors})
+        else:
+            go(work, weights, search={**search, 'block_weights': factors})
+        found = json.loads((work / 'ranking.json').read_text())
+        assert [entry['architecture'] for entry in found['ranking']] == [entry['architecture'] for entry in expected['ranking']]
+        assert all(entry['accuracy'] is not None for entry in found['ranking'])
+        same = {name for name, content in files(work).items() if before.get(name) == content}
+        assert {name for name in before if name.startswith(('distill/', 'retrain/', 'costs'))} <= same
+        works.append([{**entry, 'weights': None} for entry in found['ranking']])
+    assert works[0] == works[1]
