@@ -72,7 +72,8 @@ def by_settings(work, weights, space='toys.Space', definition=None, blocks=None,
 def by_python(work, weights, space='toys.Space', definition=None, blocks=None, teacher=None, seed=0, search=None, **changes):
     """The same by NNI's Python API."""
     given = {'name': 'toys.Teacher', 'stages': ['stage1', 'stage2'], 'weights': weights, **(teacher or {})}
-    strategy = strategy_toys.strategy(work, given, search_space=definition, blocks=blocks, seed=seed, **(search or {}), **{
+    search = {'block_weights' if key == 'weights' else key: value for key, value in (search or {}).items()}
+    strategy = strategy_toys.strategy(work, given, search_space=definition, blocks=blocks, seed=seed, **search, **{
         'distill': {'epochs': 1}, 'train_dataloaders': Batches('distillation', seed), 'val_dataloaders': Batches('holdout', seed),
         **changes})
     return strategy_toys.experiment(strategy, import_object(space, 'space')(4), FunctionalEvaluator(train, seed=seed))
@@ -232,6 +233,9 @@ MISTAKES = {
     'classes of another task': {'teacher': {'weights': 'train', 'args': {'num_classes': 5}}},
     'limit that is no number': {'search': {'max_params': 'few'}},
     'top_k': {'search': {'top_k': 0}},
+    'weights of too few blocks': {'search': {'weights': [1.0]}},
+    'weight of a block that is unknown': {'search': {'weights': {'block3': 1.0}}},
+    'weight below 0': {'search': {'weights': [1.0, -1.0]}},
     'unknown setting': {'rate': {'paths': 3}},
     'wrong type': {'distill': {'lr': 'high'}},
     'seed': {'seed': -1},
@@ -276,13 +280,9 @@ def test_either_experiment_goes_on_with_another_search_section_and_the_same_winn
         work.parent.mkdir()
         go(work, weights)
         before = files(work)
-        search = {'max_params': 900, 'top_k': 3}
-        factors = [1, 2]
-        expected = nni_dna.search_again(work, **search, weights=factors)
-        if go is run_by_settings:
-            go(work, weights, search={**search, 'weights': factors})
-        else:
-            go(work, weights, search={**search, 'block_weights': factors})
+        search = {'max_params': 900, 'top_k': 3, 'weights': [1, 2]}
+        expected = nni_dna.search_again(work, **search)
+        go(work, weights, search=search)
         found = json.loads((work / 'ranking.json').read_text())
         assert [entry['architecture'] for entry in found['ranking']] == [entry['architecture'] for entry in expected['ranking']]
         assert all(entry['accuracy'] is not None for entry in found['ranking'])

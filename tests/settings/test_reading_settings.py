@@ -132,6 +132,22 @@ COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'teach
 NATURALS = ['data.workers', 'retries', 'seed']
 POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr']
 FRACTIONS = ['distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
+
+@pytest.mark.parametrize('value, expected', [
+    ([1, 2.5], [1.0, 2.5]), ({'block2': 0}, {'block2': 0.0}), (None, None), ([0, 0, 3], [0.0, 0.0, 3.0])])
+def test_weights_are_numbers_for_all_blocks_or_for_some_by_name(value, expected):
+    assert read_settings(changed('search.weights', value), BASE).search.weights == expected
+
+
+@pytest.mark.parametrize('value', [
+    [], {}, 1.0, '1,2', [1, '2'], [-0.1], [float('inf')], [float('nan')], [True], [None], {1: 2.0}, {'block1': -1},
+    {'block1': '2'}, {'block1': float('nan')}, {'block1': [1]}])
+def test_other_weights_are_refused(value):
+    with pytest.raises(SettingsError, match='^search.weights: expected a list of numbers of at least 0, one for each block, or a '
+                                            'mapping'):
+        read_settings(changed('search.weights', value), BASE)
+
+
 LIMITS = ['search.max_params', 'search.max_madds']
 TEXTS = ['data.name', 'teacher.name', 'teacher.weights', 'space.name', 'retrain.recipe']
 MAPPINGS = ['data.args', 'teacher.args', 'space.args']
