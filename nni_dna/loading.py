@@ -45,7 +45,9 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
 
     folder, found, entry = find_winner(work, rank)
     file = folder.root / entry['weights']
-    folder.read_result(str(Path(entry['weights']).parent))
+    if entry['weights'] not in folder.read_result(str(Path(entry['weights']).parent))['files']:
+        raise ResultError(f'rank {rank}: {file} is not what the trial wrote; start the experiment again, which writes '
+                          'ranking.json')
     add_to_path(folder.code_folder())
     space = folder.record()['settings']['space']
     network = plain_network(build_space(space['name'], space['args'], found['num_classes']), entry['architecture'])

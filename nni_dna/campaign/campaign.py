@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from ..errors import CampaignError, ResultError
-from .ranking import rank, ranking_file
+from .ranking import rank, ranking_head
 from .setup import Setup
 from .stored import COSTS_FILE, block_ratings, save_costs
 from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, teacher_tasks
@@ -230,5 +230,5 @@ class Campaign:
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
-        self.work.write_ranking({**ranking_file(self.setup.chain, self.setup.settings.search),
+        self.work.write_ranking({**ranking_head(self.setup.chain, self.setup.settings.search),
                                  'num_classes': self.setup.num_classes, 'ranking': entries})

@@ -11,7 +11,7 @@ from ..search import BlockTable, Solution, pareto_front, search
 from ..settings.sections import SearchSettings
 from ..spaces.chain import Chain
 
-__all__ = ['Costs', 'block_weights', 'check_limits', 'rank', 'ranking_file', 'trade_offs']
+__all__ = ['Costs', 'block_weights', 'check_limits', 'rank', 'ranking_head', 'trade_offs']
 
 
 class Costs(Protocol):
@@ -136,7 +136,7 @@ def trade_offs(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settin
     return [_entry(chain, costs, ratings, solution) for solution in found]
 
 
-def ranking_file(chain: Chain, settings: SearchSettings) -> dict[str, Any]:
+def ranking_head(chain: Chain, settings: SearchSettings) -> dict[str, Any]:
     """What a ranking says beside its architectures: what was asked, and of how many they are the best."""
     return {'version': 1, 'limits': settings.limits, 'block_weights': block_weights(chain, settings),
             'architectures_in_space': chain.all_architectures,

@@ -274,6 +274,16 @@ def test_a_winner_that_was_retrained_at_another_rank_is_taken_over(finished, tmp
     assert sum(weight.numel() for weight in nni_dna.load(work, 1).parameters()) == third['params']
 
 
+def test_a_ranking_file_that_points_elsewhere_is_not_followed(finished, tmp_path):
+    work = copied(finished, tmp_path)
+    found = ranking_file(work)
+    for place in ('retrain/rank1/other.safetensors', '../elsewhere/model.safetensors'):
+        found['ranking'][0]['weights'] = place
+        (work / 'ranking.json').write_text(json.dumps(found))
+        with pytest.raises(ResultError):
+            nni_dna.load(work)
+
+
 def test_more_winners_keep_those_there_are(finished, tmp_path):
     work = copied(finished, tmp_path)
     before = ranking_file(work)['ranking']

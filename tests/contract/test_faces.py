@@ -172,6 +172,15 @@ def test_networks_of_either_folder_are_loaded(both):
         assert torch.equal(first(images), second(images))
 
 
+def test_networks_of_either_folder_are_exported(both, tmp_path):
+    first, second = (nni_dna.export(work, 1, 'pt', tmp_path / f'{index}.pt')
+                     for index, work in enumerate((both.first, both.second)))
+    # A loader does not say how it normalised its images.
+    assert {**first.metadata, 'mean': None, 'std': None} == second.metadata
+    one, other = (torch.load(tmp_path / f'{index}.pt', weights_only=True) for index in range(2))
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_show_works_on_either_folder(both, capsys):
     printed = []
     for work in (both.first, both.second):

@@ -133,6 +133,7 @@ NATURALS = ['data.workers', 'retries', 'seed']
 POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr']
 FRACTIONS = ['distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
 
+
 @pytest.mark.parametrize('value, expected', [
     ([1, 2.5], [1.0, 2.5]), ({'block2': 0}, {'block2': 0.0}), (None, None), ([0, 0, 3], [0.0, 0.0, 3.0])])
 def test_weights_are_numbers_for_all_blocks_or_for_some_by_name(value, expected):
