@@ -5,17 +5,13 @@ Li et al., "Blockwisely Supervised Neural Architecture Search with Knowledge Dis
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from .lazy import on_first_use
 
-__all__ = ['DNA', 'DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'load', 'transfer']
+__all__ = ['DNA', 'DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'export', 'load', 'pareto_front', 'search_again',
+           'transfer']
 
-_HOMES = {'DNA': '.strategy', 'DNAAdvisor': '.advisor', 'DNAMutator': '.supernet', 'DNASpace': '.spaces',
-          'NniDnaError': '.errors', 'load': '.loading', 'transfer': '.retrain.transfer'}
-
-
-def __getattr__(name: str) -> Any:
-    """Import public names on first use, so that ``import nni_dna`` and the command line start without torch."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name], __name__), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+# So that ``import nni_dna`` and the command line start without torch.
+__getattr__ = on_first_use(__name__, {
+    'DNA': '.strategy', 'DNAAdvisor': '.advisor', 'DNAMutator': '.supernet', 'DNASpace': '.spaces', 'NniDnaError': '.errors',
+    'export': '.exporting', 'load': '.loading', 'pareto_front': '.searching', 'search_again': '.searching',
+    'transfer': '.retrain.transfer'})

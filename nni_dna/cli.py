@@ -1,4 +1,4 @@
-"""``nni-dna``: check a config, show a campaign, write search-space files. No torch until a command needs it."""
+"""``nni-dna``: check a config, show a campaign, search again, export winners. No torch until a command needs it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 from .errors import NniDnaError
+from .settings.sections import SearchSettings
 
 __all__ = ['main']
 
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     latency.add_argument('config', type=Path, help="NNI's YAML file of the experiment")
     latency.add_argument('file', type=Path, help='file to write')
     latency.set_defaults(run=_latency)
+    _add_search(commands)
+    _add_export(commands)
 
     space = commands.add_parser('space', help='search-space files').add_subparsers(dest='action', required=True)
     export = space.add_parser('export', help="print a model space as NNI's search-space file")
@@ -63,6 +66,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)
         return 1
     return 0
+
+
+def _add_search(commands: Any) -> None:
+    search = commands.add_parser('search', help='search again over what an experiment has rated; trains nothing')
+    search.add_argument('work', type=Path, help='the work folder')
+    for name in SearchSettings().limits:
+        search.add_argument(f'--{name.replace("_", "-")}', metavar='N', default=argparse.SUPPRESS,
+                            help=f'limit on {name.removeprefix("max_")}, such as 4.2M; none lifts the experiment\'s own')
+    search.add_argument('--top-k', metavar='K', type=int, default=argparse.SUPPRESS, help='how many architectures')
+    search.add_argument('--weights', metavar='W', default=argparse.SUPPRESS,
+                        help='how much each block counts: 1,1,2 or, for some blocks, block2=0.5; none makes them equal')
+    search.add_argument('--front', metavar='COST', help='all best trade-offs with a cost (params, madds) instead of the best K')
+    search.add_argument('--json', action='store_true', help='print it as ranking.json has it')
+    search.add_argument('--output', metavar='FILE', type=Path, help='write it to a JSON file too')
+    search.set_defaults(run=_search)
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser('export', help='write a retrained winner to a file that needs no NNI')
+    export.add_argument('work', type=Path, help='the work folder')
+    export.add_argument('--rank', type=int, default=1, help='which winner (default 1, the best)')
+    export.add_argument('--format', required=True, choices=['safetensors', 'pt', 'onnx', 'torch-export'],
+                        help='weights (safetensors, pt) or a whole network for any batch size (onnx, torch-export)')
+    export.add_argument('--output', metavar='FILE', type=Path, required=True,
+                        help='the file; what is there is replaced, and FILE.json says what it holds')
+    export.add_argument('--image-size', type=int, metavar='PIXELS',
+                        help="height and width of the images (default: the experiment's)")
+    export.set_defaults(run=_export_winner)
+
+
+def _search(arguments: argparse.Namespace) -> str:
+    from .searching import search_command
+    names = ('top_k', 'weights', *SearchSettings().limits)
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    return search_command(arguments.work, given, arguments.front, arguments.json, arguments.output)
+
+
+def _export_winner(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    from .exporting import export
+    return export(arguments.work, arguments.rank, arguments.format, arguments.output, arguments.image_size).text()
 
 
 def _check(arguments: argparse.Namespace) -> str:

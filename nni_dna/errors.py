@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping
 
 __all__ = [
     'NniDnaError', 'SettingsError', 'SpaceError', 'TeacherError', 'WeightsError', 'DataError', 'InfeasibleError',
-    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'nearest',
+    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'ExportError', 'nearest',
 ]
 
 
@@ -67,6 +67,10 @@ class CampaignError(NniDnaError, RuntimeError):
 
 class TrainingError(NniDnaError, FloatingPointError):
     """A loss became NaN or infinite."""
+
+
+class ExportError(NniDnaError, RuntimeError):
+    """A network cannot be exported, or what was written does not give what the network gives."""
 
 
 def nearest(word: Any, known: Iterable[Any], count: int = 3) -> str:

@@ -5,7 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ['write_atomically']
+from .errors import SettingsError
+
+__all__ = ['check_place', 'write_atomically']
+
+
+def check_place(path: Path) -> None:
+    """See that a file can be written here, before the work whose result it is to hold.
+
+    Raises
+    ------
+    SettingsError
+        If its folder is missing or not writable, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise SettingsError(f'--output: expected a file, got the folder {path}; name a file in it')
+    if not path.parent.is_dir():
+        raise SettingsError(f'--output: expected a file in a folder that exists, got {path}; make {path.parent} first')
+    if not os.access(path.parent, os.W_OK):
+        raise SettingsError(f'--output: {path} cannot be written, because {path.parent} is not writable; name another place')
 
 
 def write_atomically(path: Path, content: bytes) -> None:

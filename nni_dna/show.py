@@ -10,7 +10,7 @@ from .campaign.progress import Progress, read_progress
 from .campaign.tasks import PHASES
 from .campaign.work import WorkFolder
 
-__all__ = ['show', 'short']
+__all__ = ['ranking_lines', 'show', 'short']
 
 _FURTHER = {'memory': ('  memory (B)', '  {:>10,}'), 'latency_ms': ('  latency (ms)', '  {:>12,.3f}')}
 """Costs that are there where a limit asks for them: title and form of their columns."""
@@ -36,7 +36,7 @@ def show(root: Path, now: float | None = None) -> str:
     lines = [f'work folder  {work.root}', *_progress_lines(progress, time.time() if now is None else now)]
     ranking = work.read_ranking()
     if ranking is not None:
-        lines += ['', *_ranking_lines(ranking)]
+        lines += ['', *ranking_lines(ranking)]
     return '\n'.join(lines)
 
 
@@ -56,12 +56,25 @@ def _progress_lines(progress: Progress, now: float) -> list[str]:
     return lines
 
 
-def _ranking_lines(ranking: dict[str, Any]) -> list[str]:
+def ranking_lines(ranking: dict[str, Any], what: str = 'best', entries: str = 'ranking') -> list[str]:
+    """A ranking as a table.
+
+    Parameters
+    ----------
+    ranking
+        As ``ranking.json`` has it.
+    what
+        What its architectures are.
+    entries
+        Under which name it has them.
+    """
     limits = ', '.join(f'{name} {value:,.12g}' for name, value in ranking['limits'].items() if value) or 'none'
     further = {name: how for name, how in _FURTHER.items() if f'max_{name}' in ranking['limits']}
-    lines = [f'the best of {ranking["architectures_in_space"]:,} architectures; limits: {limits}',
+    weights = ', '.join(f'{name} {value:g}' for name, value in ranking.get('block_weights', {}).items() if value != 1)
+    lines = [f'the {what} of {ranking["architectures_in_space"]:,} architectures; limits: {limits}'
+             + (f'; weights: {weights}' if weights else ''),
              f'rank    rating     params        MAdds{"".join(title for title, _ in further.values())}  accuracy  architecture']
-    for entry in ranking['ranking']:
+    for entry in ranking[entries]:
         reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}'
         costs = f'{entry["params"]:>9,}  {entry["madds"]:>11,}'
         costs += ''.join(form.format(entry[name]) for name, (_, form) in further.items())

@@ -12,13 +12,12 @@ from typing import Any, Mapping
 import numpy as np
 
 from ..errors import CampaignError, ResultError
-from ..rating import load_ratings
-from ..spaces import Block
 from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
-from .ranking import limits_of, rank
+from .ranking import rank, ranking_head
 from .setup import Setup
-from .tasks import TEACHER_ID, Task, distill_tasks, ratings_name, retrain_tasks, supernet_id, teacher_tasks
+from .stored import COSTS_FILE, block_ratings, save_costs
+from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, teacher_tasks
 from .work import WorkFolder
 
 __all__ = ['Campaign']
@@ -60,7 +59,9 @@ class Campaign:
         self._found: list[dict[str, Any]] = []  # the best architecture of each epoch that is to be retrained
         self._losses: dict[str, Any] = {}
         self._parameter_ids = 0
+        save_costs(self.work.root / COSTS_FILE, setup.chain, setup.data.image_shape, setup.costs)
         self._replay()
+        self._take_up_retrained()
         self._search_if_due()
         self._take_up_unreported()
 
@@ -84,6 +85,19 @@ class Campaign:
         self.work.journal.append('opened', finished=sorted(self._finished), phase=self.phase,
                                  tasks={**{phase: count for phase, count in counts.items() if count},
                                         'retrain': self.setup.settings.search.top_k + len(self.setup.over_training)})
+
+    def _take_up_retrained(self) -> None:
+        """Winners of any ranking that were trained while nobody was there to hear it: their folders must be known as taken."""
+        for file in sorted(self.work.root.glob('retrain/*/result.json')):
+            task_id = str(file.parent.relative_to(self.work.root))
+            if task_id not in self._finished:
+                try:
+                    result = self.work.read_result(task_id)
+                except ResultError:
+                    continue
+                self._finished[task_id] = event = {'task': task_id, 'basis': result['basis'], 'value': result['value'],
+                                                   'sha256': self.work.sha256(f'{task_id}/result.json')}
+                self.work.journal.append('finished', **event, phase=self.phase)
 
     def _take_up_unreported(self) -> None:
         """A trial may have ended well while nobody was there to hear it."""
@@ -123,8 +137,9 @@ class Campaign:
 
     def _retrain_tasks(self) -> list[Task]:
         """The winners, best first, and what was found over the training."""
-        winners = retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in self._ranking or ()])
-        return winners + over_training_tasks(self.setup.recipe, self._found, winners)
+        trained = {task: event['basis'] for task, event in self._finished.items()}
+        winners = retrain_tasks(self.setup.recipe, [entry['architecture'] for entry in self._ranking or ()], trained)
+        return winners + over_training_tasks(self.setup.recipe, self._found, winners, trained)
 
     def next_task(self) -> Task | None:
         """A task that can be started now, or None: all done, or the rest waits for running ones."""
@@ -205,10 +220,14 @@ class Campaign:
     def _search_if_due(self) -> None:
         """Rank as soon as every path is rated; a matter of milliseconds, so it is simply done again after a restart."""
         if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
-            ratings = [self._ratings(block) for block in self.setup.chain.blocks]
+            ratings = [block_ratings(self.work.root, block) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
             self._search_over_training(ratings)
-            self.work.journal.append('ranked', architectures=len(self._retrain_tasks()), phase=self.phase)
+            # By these digests a later search knows what it may read.
+            digests = {task.id: self._finished[task.id]['sha256'] for task in self._distill_tasks()}
+            retrain = [task.id for task in self._retrain_tasks()]
+            self.work.journal.append('ranked', architectures=len(retrain), phase=self.phase, results=digests,
+                                     costs=self.work.sha256(COSTS_FILE), retrain=retrain)
         if self._ranking is not None:
             self._write_ranking()
 
@@ -219,19 +238,10 @@ class Campaign:
             return
         details = [self.work.read_result(task.id)['details'] for task in self._distill_tasks()]
         self._losses = {name: curve for found in details for name, curve in found['losses'].items()}
-        tables = {epoch: [self._ratings(block, epoch) for block in setup.chain.blocks] for epoch in epochs}
+        tables = {epoch: [block_ratings(self.work.root, block, epoch) for block in setup.chain.blocks] for epoch in epochs}
         tables[max(map(len, self._losses.values()))] = last
         self._found = [best_of_epoch(epoch, setup.chain, setup.costs, ratings, setup.settings.search)
                        for epoch, ratings in tables.items()]
-
-    def _ratings(self, block: Block, epoch: int | None = None) -> np.ndarray:
-        """(paths,) of a block, at the end of the training or after an epoch."""
-        rated: dict[str, np.ndarray] = {}
-        for name in block.supernets:
-            cells = block.cells_of(name)
-            tables = load_ratings(self.work.root / supernet_id(block, name) / ratings_name(epoch), cells)
-            rated.update(zip((cell.name for cell in cells), tables))
-        return np.concatenate([rated[cell.name] for cell in block.cells])
 
     def _write_ranking(self) -> None:
         assert self._ranking is not None
@@ -241,12 +251,8 @@ class Campaign:
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
-        self.work.write_ranking({
-            'version': 1, 'num_classes': self.setup.num_classes,
-            'limits': limits_of(self.setup.costs, self.setup.settings.search), **self._measured(),
-            'architectures_in_space': self.setup.chain.all_architectures,
-            'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in self.setup.chain.blocks},
-            'ranking': entries})
+        self.work.write_ranking({**ranking_head(self.setup.chain, self.setup.costs, self.setup.settings.search),
+                                 **self._measured(), 'num_classes': self.setup.num_classes, 'ranking': entries})
         if self._found:
             accuracies = {task.id: self._finished[task.id]['value'] for task in tasks if self._is_finished(task)}
             self.work.write_over_training(over_training_file(self._found, self.setup.recipe, tasks, accuracies, self._losses))

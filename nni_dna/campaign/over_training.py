@@ -10,23 +10,23 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from ..cost import CostTables
 from ..settings.sections import SearchSettings
 from ..spaces.chain import Chain
-from .ranking import rank
-from .tasks import Task, retrain_basis
+from .ranking import Costs, rank
+from .tasks import Task, retrain_basis, retrain_task
 
 __all__ = ['best_of_epoch', 'over_training_tasks', 'over_training_file']
 
 
-def best_of_epoch(epoch: int, chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray],
+def best_of_epoch(epoch: int, chain: Chain, costs: Costs, ratings: Sequence[np.ndarray],
                   settings: SearchSettings) -> dict[str, Any]:
     """The best architecture by the tables of an epoch: an entry as `rank` gives it, with the ``epoch`` in place of the rank."""
     best, = rank(chain, costs, ratings, dataclasses.replace(settings, top_k=1))
     return {'epoch': epoch, **{key: value for key, value in best.items() if key != 'rank'}}
 
 
-def over_training_tasks(recipe: Any, found: Sequence[Mapping[str, Any]], winners: Sequence[Task]) -> list[Task]:
+def over_training_tasks(recipe: Any, found: Sequence[Mapping[str, Any]], winners: Sequence[Task],
+                        trained: Mapping[str, str]) -> list[Task]:
     """Retrain what was found in each epoch, unless a winner or an earlier epoch has the same architecture.
 
     Parameters
@@ -37,15 +37,17 @@ def over_training_tasks(recipe: Any, found: Sequence[Mapping[str, Any]], winners
         The entries of `best_of_epoch`, by epoch.
     winners
         The tasks that retrain the winners.
+    trained
+        Finished tasks, and the basis of each.
     """
     tasks: list[Task] = []
     known = {task.basis for task in winners}
     for entry in found:
-        basis = retrain_basis(recipe, entry['architecture'])
-        if basis not in known:
-            tasks.append(Task(phase='retrain', name=f'epoch{entry["epoch"]:03}', basis=basis,
-                              details={'epoch': entry['epoch'], 'architecture': entry['architecture']}))
-        known.add(basis)
+        details = {'epoch': entry['epoch'], 'architecture': entry['architecture']}
+        task = retrain_task(recipe, f'epoch{entry["epoch"]:03}', details, trained)
+        if task.basis not in known:
+            tasks.append(task)
+        known.add(task.basis)
     return tasks
 
 

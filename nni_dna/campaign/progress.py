@@ -68,6 +68,7 @@ def read_progress(work: WorkFolder) -> Progress:
     finished: dict[str, float] = {}
     last: dict[str, Any] = {}
     phase = 'teacher'
+    winners: set[str] | None = None  # the tasks that train the ranking's architectures, not those of another search
     for event in work.journal.read():
         last = event
         if event['event'] == 'opened':
@@ -83,11 +84,14 @@ def read_progress(work: WorkFolder) -> Progress:
             started.pop(event['task'], None)
         elif event['event'] == 'ranked':
             totals = {**totals, 'retrain': event['architectures']}
+            winners = set(event.get('retrain', ())) or None
         phase = event.get('phase', phase)
     durations: dict[str, list[float]] = {}
     for task, seconds in finished.items():
         if seconds > 0:
             durations.setdefault(task.partition('/')[0], []).append(seconds)
+    if winners is not None:
+        finished = {task: seconds for task, seconds in finished.items() if not task.startswith('retrain/') or task in winners}
     counts = {name: (sum(task.startswith(name + '/') for task in finished), total) for name, total in totals.items()}
     return Progress(phase=phase, counts=counts, running=started, durations=durations,
                     last_error=last.get('error', '') if last.get('event') == 'failed' else '')

@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Protocol, Sequence
 
 import numpy as np
 
-from ..cost import COSTS, CostTables
-from ..search import BlockTable, Solution, search
+from ..errors import SettingsError, nearest
+from ..search import BlockTable, Solution, pareto_front, search
 from ..settings.sections import SearchSettings
 from ..spaces.chain import Chain
 
-__all__ = ['check_limits', 'limits_of', 'rank']
+__all__ = ['Costs', 'block_weights', 'check_limits', 'rank', 'ranking_head', 'trade_offs']
 
 
-def limits_of(costs: CostTables, settings: SearchSettings) -> dict[str, float | None]:
-    """The limit on each cost, by its setting's name; None where there is none."""
-    names = [f'max_{cost}' for cost in (*COSTS, *(cost.name for cost in costs.further))]
-    return {name: getattr(settings, name) for name in names}
+class Costs(Protocol):
+    """The costs of all rated paths: see :class:`nni_dna.cost.CostTables`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the last axes, such as ``params``; the limit on a cost is ``max_`` and its name."""
+
+    @property
+    def whole(self) -> Sequence[bool]:
+        """Per cost, whether it is a whole number."""
+
+    @property
+    def peaks(self) -> Sequence[int]:
+        """Which of the costs have the largest part as a network's total, and not the sum."""
+
+    def columns(self) -> list[np.ndarray]:
+        """Per block (borders of the block before, paths, costs), and last (borders of the last block, costs) for all that is
+        outside the blocks; float64."""
 
 
-def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> int:
-    """See that some architecture keeps the limits.
+def block_weights(chain: Chain, settings: SearchSettings) -> dict[str, float]:
+    """How much the rating of each block counts in the sum: lambda of the paper's section 3.4.
+
+    Raises
+    ------
+    SettingsError
+        If there is not one number for each block, or a block of that name is unknown, or nothing counts.
+    """
+    names = [block.name for block in chain.blocks]
+    given = settings.weights if settings.weights is not None else {}
+    if isinstance(given, list):
+        if len(given) != len(names):
+            raise SettingsError(f'search.weights: expected one number for each of the {len(names)} blocks '
+                                f'({", ".join(names)}), got {len(given)}; name blocks to weight some only, such as '
+                                f'{{{names[-1]}: 0.5}}')
+        given = dict(zip(names, given))
+    for name in given:
+        if name not in names:
+            raise SettingsError(f'search.weights: the space has no block {name!r}; {nearest(name, names)}')
+    weights = {name: given.get(name, 1.0) for name in names}
+    if not any(weights.values()):
+        raise SettingsError('search.weights: expected a number above 0 for one block at least, got 0 for all; no rating would '
+                            'count')
+    return weights
+
+
+def check_limits(chain: Chain, costs: Costs, settings: SearchSettings) -> int:
+    """See that some architecture keeps the limits, and that the weights are those of the blocks.
 
     Returns
     -------
@@ -32,12 +72,15 @@ def check_limits(chain: Chain, costs: CostTables, settings: SearchSettings) -> i
     ------
     InfeasibleError
         If none does; carries the cheapest possible cost of each kind.
+    SettingsError
+        If the weights do not fit the blocks, or there is a limit on a cost that was not counted.
     """
     alike = [np.zeros(block.paths) for block in chain.blocks]
-    return len(_search(chain, costs, alike, settings))
+    block_weights(chain, settings)
+    return len(search(_tables(chain, costs, alike), top_k=settings.top_k, **_limits(costs, settings)).solutions)
 
 
-def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[dict[str, Any]]:
+def rank(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[dict[str, Any]]:
     """The best architectures under the limits, best first.
 
     Parameters
@@ -54,30 +97,85 @@ def rank(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray], setting
     Returns
     -------
     list of dict
-        Per architecture: ``rank``, ``architecture`` (an NNI sample), ``rating`` (total), ``block_ratings`` and a value for
-        each of ``COSTS`` and of the further costs. Fewer than ``top_k`` where fewer keep the limits.
+        Per architecture: ``rank``, ``architecture`` (an NNI sample), ``rating`` (the sum of the blocks', each times its
+        weight), ``block_ratings`` (without weights) and a value for each cost. Fewer than ``top_k`` where fewer keep the
+        limits.
+
+    Raises
+    ------
+    InfeasibleError, SettingsError
+        As `check_limits`.
     """
-    ranking = []
-    for position, solution in enumerate(_search(chain, costs, ratings, settings), start=1):
-        cost = costs.total(chain, solution.paths)
-        ranking.append({
-            'rank': position,
-            'architecture': chain.architecture(solution.paths),
-            'rating': solution.rating,
+    tables = _tables(chain, costs, _weighted(chain, ratings, settings))
+    found = search(tables, top_k=settings.top_k, **_limits(costs, settings)).solutions
+    return [{'rank': position, **_entry(chain, costs, ratings, solution)} for position, solution in enumerate(found, start=1)]
+
+
+def trade_offs(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settings: SearchSettings,
+               cost: str) -> list[dict[str, Any]]:
+    """The Pareto front: all best trade-offs between the rating and one cost under the limits.
+
+    Parameters
+    ----------
+    chain, costs, ratings, settings
+        As for `rank`; ``top_k`` does not matter.
+    cost
+        One of the costs' names.
+
+    Returns
+    -------
+    list of dict
+        As `rank` gives them, without a rank: in ascending order of the cost, and so of ever better ratings.
+
+    Raises
+    ------
+    InfeasibleError, SettingsError
+        As `check_limits`, or if there is no such cost.
+    """
+    if cost not in costs.names:
+        raise SettingsError(f'front: expected one of the costs {", ".join(costs.names)}, got {cost!r}; '
+                            f'{nearest(cost, costs.names)}')
+    tables = _tables(chain, costs, _weighted(chain, ratings, settings))
+    found = pareto_front(tables, cost=costs.names.index(cost), **_limits(costs, settings)).points
+    return [_entry(chain, costs, ratings, solution) for solution in found]
+
+
+def ranking_head(chain: Chain, costs: Costs, settings: SearchSettings) -> dict[str, Any]:
+    """What a ranking says beside its architectures: what was asked, and of how many they are the best."""
+    return {'version': 1, 'limits': {f'max_{name}': settings.limits[f'max_{name}'] for name in costs.names},
+            'block_weights': block_weights(chain, settings),
+            'architectures_in_space': chain.all_architectures,
+            'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in chain.blocks}}
+
+
+def _entry(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], solution: Solution) -> dict[str, Any]:
+    """An architecture of the ranking. The search has added it up again from the tables, which hold whole numbers exactly."""
+    totals = [int(cost) if whole else float(cost) for cost, whole in zip(solution.costs, costs.whole)]
+    return {'architecture': chain.architecture(solution.paths), 'rating': solution.rating,
             'block_ratings': [float(table[path]) for table, path in zip(ratings, solution.paths)],
-            'params': cost.params,
-            'madds': cost.madds,
-            **{further.name: further.total(chain, solution.paths) for further in costs.further},
-        })
-    return ranking
+            **dict(zip(costs.names, totals))}
 
 
-def _search(chain: Chain, costs: CostTables, ratings: Sequence[np.ndarray],
-            settings: SearchSettings) -> tuple[Solution, ...]:
+def _weighted(chain: Chain, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[np.ndarray]:
+    return [weight * table for weight, table in zip(block_weights(chain, settings).values(), ratings)]
+
+
+def _tables(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray]) -> list[BlockTable]:
     tables = []
     for block, cost, rating in zip(chain.blocks, costs.columns(), ratings):
         border = np.repeat(block.cell_borders, [cell.paths for cell in block.cells])
         tables.append(BlockTable(ratings=rating, costs=cost, border=border))
-    limits = limits_of(costs, settings)
-    return search(tables, limits=[limit or np.inf for limit in limits.values()], top_k=settings.top_k,
-                  tail_costs=costs.columns()[-1], limit_names=[f'search.{name}' for name in limits], peaks=costs.peaks).solutions
+    return tables
+
+
+def _limits(costs: Costs, settings: SearchSettings) -> dict[str, Any]:
+    """What the search is told of limits, and of the costs outside the blocks."""
+    for name, limit in settings.limits.items():
+        if limit is not None and name.removeprefix('max_') not in costs.names:
+            raise SettingsError(f'search.{name}: there is a limit on a cost that was not counted; counted are '
+                                f'{", ".join(costs.names)}; start the experiment again with this limit')
+    names = [f'max_{name}' for name in costs.names]
+    maxima = [settings.limits.get(name) for name in names]
+    return {'limits': [np.inf if limit is None else limit for limit in maxima],
+            'limit_names': [f'search.{name}' for name in names], 'tail_costs': costs.columns()[-1],
+            'peaks': costs.peaks}

@@ -13,7 +13,7 @@ from ..settings.sections import CommonSettings
 if TYPE_CHECKING:  # the chain's package imports torch, which `nni-dna show` does without
     from ..spaces.chain import Architecture, Block, Chain
 
-__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'retrain_tasks',
+__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'retrain_task', 'retrain_tasks',
            'chained_basis', 'retrain_basis', 'ratings_name']
 
 PHASES = ('teacher', 'distill', 'search', 'retrain', 'done')
@@ -118,11 +118,44 @@ def chained_basis(teacher: str, results: list[str]) -> str:
     return _digest([teacher, results]) if results else teacher
 
 
-def retrain_tasks(recipe: Any, architectures: list[Architecture]) -> list[Task]:
-    """Retrain the winners, best first. ``recipe`` is what the retraining depends on."""
-    return [Task(phase='retrain', name=f'rank{rank}', details={'rank': rank, 'architecture': architecture},
-                 basis=retrain_basis(recipe, architecture))
+def retrain_tasks(recipe: Any, architectures: list[Architecture], trained: Mapping[str, str]) -> list[Task]:
+    """Retrain the winners, best first.
+
+    Parameters
+    ----------
+    recipe
+        What the retraining depends on.
+    architectures
+        The winners.
+    trained
+        Finished tasks, and the basis of each.
+    """
+    return [retrain_task(recipe, f'rank{rank}', {'rank': rank, 'architecture': architecture}, trained)
             for rank, architecture in enumerate(architectures, start=1)]
+
+
+def retrain_task(recipe: Any, name: str, details: Mapping[str, Any], trained: Mapping[str, str]) -> Task:
+    """Retrain an architecture. One that a finished task trained, under whatever name, is that task's; none of their folders is
+    used for another.
+
+    Parameters
+    ----------
+    recipe
+        What the retraining depends on.
+    name
+        Of the task, where it is new.
+    details
+        With the ``architecture``.
+    trained
+        Finished tasks, and the basis of each.
+    """
+    basis = retrain_basis(recipe, details['architecture'])
+    known = next((task for task, other in trained.items() if other == basis and task.startswith('retrain/')), None)
+    if known is not None:
+        name = known.partition('/')[2]
+    elif f'retrain/{name}' in trained:  # by another search, or recipe
+        name = f'{name}-{basis[:8]}'
+    return Task(phase='retrain', name=name, details=details, basis=basis)
 
 
 def retrain_basis(recipe: Any, architecture: Architecture) -> str:

@@ -175,7 +175,11 @@ class WorkFolder:
         except ResultError:
             return None
 
-    def read_result(self, task_id: str, sha256: str | None = None, basis: str | None = None) -> dict[str, Any]:
+    def sha256(self, name: str) -> str:
+        """The digest of a file of the folder."""
+        return _sha256(self.root / name)
+
+    def read_result(self, task_id: str, sha256: str | None = None, basis: str | None = None, only: str = '') -> dict[str, Any]:
         """A task's result, once every file is found to be the one that was reported.
 
         Parameters
@@ -186,6 +190,8 @@ class WorkFolder:
             What the trial reported; None where only the files are to be checked.
         basis
             The task's; None where any will do.
+        only
+            The files to check: those whose names end so. The others must not be read.
 
         Raises
         ------
@@ -207,6 +213,8 @@ class WorkFolder:
         if basis is not None and result['basis'] != basis:
             raise ResultError(f'{task_id}: {file} is the result of another architecture, recipe or teacher')
         for name, digest in files.items():
+            if not name.endswith(only):
+                continue
             path = (self.root / name).resolve()
             if not path.is_relative_to(self.root.resolve()):
                 raise ResultError(f'{task_id}: {name!r} is outside the work folder')
@@ -261,12 +269,13 @@ class WorkFolder:
 
 
 def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
-    """The part of a settings file that decides whether results may be shared. A retrained model knows its recipe itself."""
+    """The part of a settings file that decides whether results may be shared.
+
+    A search takes no time, so it is done again; a retrained model knows its architecture and its recipe itself, and latencies
+    know how they were measured.
+    """
     settings = {key: value for key, value in found['settings'].items()
-                if key not in ('work', 'preset', 'retries', 'threads', 'retrain')}
-    latency = settings.pop('latency', {})
-    if settings['search'].get('max_latency_ms') is not None:
-        settings['latency'] = {key: value for key, value in latency.items() if key != 'file'}
+                if key not in ('work', 'preset', 'retries', 'threads', 'search', 'latency', 'retrain')}
     if 'data' in settings:
         settings['data'] = {key: value for key, value in settings['data'].items() if key != 'workers'}
     return {'settings': settings, 'search_space': found['search_space']}

@@ -46,6 +46,17 @@ class CostTables:
     rest: np.ndarray
     further: tuple[FurtherCosts, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return (*COSTS, *(cost.name for cost in self.further))
+
+    @property
+    def whole(self) -> tuple[bool, ...]:
+        """Which of the columns hold whole numbers."""
+        return tuple(np.issubdtype(table.dtype, np.integer)
+                     for table in (*[self.rest] * len(COSTS), *(cost.rest for cost in self.further)))
+
     def columns(self) -> list[np.ndarray]:
         """All costs as the search takes them: per block, and last for the rest, a float64 array (..., all costs)."""
         further = [[*cost.blocks, cost.rest] for cost in self.further]

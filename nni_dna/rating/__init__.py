@@ -1,7 +1,14 @@
 """Rating of every path."""
 
-from .loss import RatingSums, TargetSpread
+from typing import TYPE_CHECKING
+
+from ..lazy import on_first_use
 from .table import load_ratings, save_ratings
-from .traverse import PathRater
+
+if TYPE_CHECKING:
+    from .loss import RatingSums, TargetSpread
+    from .traverse import PathRater
+else:  # they import torch, which a search over stored tables does without
+    __getattr__ = on_first_use(__name__, {'RatingSums': '.loss', 'TargetSpread': '.loss', 'PathRater': '.traverse'})
 
 __all__ = ['PathRater', 'RatingSums', 'TargetSpread', 'load_ratings', 'save_ratings']

@@ -13,10 +13,11 @@ from schema import And, Or, Regex, Schema, Use
 from .quantities import parse_quantity
 
 __all__ = ['Rule', 'setting', 'TEXT', 'MAPPING', 'FLAG', 'PATH', 'NAMES', 'COUNT', 'NATURAL', 'POSITIVE', 'FRACTION', 'SHARE',
-           'SEED', 'LIMIT', 'RGB', 'DEVICE', 'ANY_SIZE', 'BELOW_ONE', 'PRECISION', 'DEVICES', 'one_of', 'optional']
+           'SEED', 'LIMIT', 'RGB', 'DEVICE', 'WEIGHTS', 'ANY_SIZE', 'BELOW_ONE', 'PRECISION', 'DEVICES', 'one_of', 'optional']
 
 _NUMBER = And(Or(int, float), lambda x: not isinstance(x, bool))
 _WHOLE = And(int, lambda x: not isinstance(x, bool))
+_WEIGHT = And(_NUMBER, lambda x: 0 <= x < float('inf'), Use(float))
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ SHARE = Rule('a number above 0, at most 1', And(_NUMBER, lambda x: 0 < x <= 1, U
 SEED = Rule('a whole number from 0 to 4294967295', And(_WHOLE, lambda x: 0 <= x < 2**32))
 LIMIT = Rule('a number above 0, such as 4.2M', And(Use(parse_quantity), lambda x: x > 0))
 DEVICE = Rule('cpu, cuda or cuda:N', Regex(r'^(cpu|cuda(:\d+)?)\Z'))
+WEIGHTS = Rule('a list of numbers of at least 0, one for each block, or a mapping of blocks to them such as {block2: 0.5}',
+               And(Or([_WEIGHT], {str: _WEIGHT}), len))
 RGB = Rule('a list of one number per channel', And([And(_NUMBER, math.isfinite)], len))
 ANY_SIZE = Rule('a number of at least 0', And(_NUMBER, lambda x: 0 <= x < float('inf'), Use(float)))
 BELOW_ONE = Rule('a number from 0 to below 1', And(_NUMBER, lambda x: 0 <= x < 1, Use(float)))

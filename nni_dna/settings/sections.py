@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
 from .rules import (ANY_SIZE, BELOW_ONE, COUNT, DEVICE, DEVICES, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE,
-                    PRECISION, RGB, SEED, SHARE, TEXT, one_of, optional, setting)
+                    PRECISION, RGB, SEED, SHARE, TEXT, WEIGHTS, one_of, optional, setting)
 
 __all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
            'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
@@ -179,6 +180,14 @@ class SearchSettings:
     """Most bytes of activations alive at once, in the whole network for one float32 image, one operation after another."""
     max_latency_ms: float | None = setting(optional(POSITIVE), default=None)
     """Most milliseconds of a forward pass of the whole network, as the sum of its layers'; see the section ``latency``."""
+    weights: list[float] | dict[str, float] | None = setting(optional(WEIGHTS), default=None)
+    """How much the rating of each block counts in the sum (the paper's lambda): a number for every block, or by its name
+    (``block1``, ...) for some. Nothing, and a block that is not named, is 1."""
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """All limits by their settings' names, which are ``max_`` and the cost's; None for one that is not set."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name.startswith('max_')}
 
 
 @dataclass(frozen=True, kw_only=True)

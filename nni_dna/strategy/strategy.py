@@ -56,6 +56,9 @@ class DNA(Strategy):
         How many of the best architectures to train and to export.
     max_params, max_madds
         Most parameters, and multiply-adds for one image, of the whole network; a number, or text such as ``'4.2M'``.
+    block_weights
+        How much the rating of each block counts in the sum (the paper's lambda): a number for every block, or a mapping from
+        names of blocks (``block1``, ...) to numbers. What is not given is 1.
     work
         The work folder; on storage that the trials' machines share.
     blocks
@@ -84,8 +87,8 @@ class DNA(Strategy):
         On what they are measured: a mapping with any of ``device``, ``batch_size``, ``threads`` and ``file`` (see
         :class:`nni_dna.settings.sections.LatencySettings`).
 
-    Errors name options by their section, as in a YAML file: ``search.max_params`` is ``max_params`` here, ``space.blocks`` is
-    ``blocks``, and ``data`` is what the loaders give.
+    Errors name options by their section, as in a YAML file: ``search.max_params`` is ``max_params`` here, ``search.weights`` is
+    ``block_weights``, ``space.blocks`` is ``blocks``, and ``data`` is what the loaders give.
 
     Examples
     --------
@@ -96,7 +99,8 @@ class DNA(Strategy):
     """
 
     def __init__(self, teacher: str | Callable | Mapping[str, Any], *, top_k: int = 5, max_params: float | str | None = None,
-                 max_madds: float | str | None = None, work: str | Path = 'nni_dna_work', blocks: Sequence[str] | None = None,
+                 max_madds: float | str | None = None, block_weights: Sequence[float] | Mapping[str, float] | None = None,
+                 work: str | Path = 'nni_dna_work', blocks: Sequence[str] | None = None,
                  search_space: Mapping[str, Any] | str | Path | None = None, distill: Mapping[str, Any] | None = None,
                  rate: Mapping[str, Any] | None = None, train_dataloaders: Any = None, val_dataloaders: Any = None,
                  mutation_hooks: Sequence[MutationHook] = (), seed: int = 0, retries: int = 2, threads: int | None = None,
@@ -105,8 +109,10 @@ class DNA(Strategy):
         super().__init__()
         let_nas_experiments_resume()
         self._settings = read_strategy_settings({
-            'teacher': teacher, 'search': {'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds,
-                                           'max_memory': max_memory, 'max_latency_ms': max_latency_ms}, 'work': work,
+            'teacher': teacher, 'work': work, 'search': {
+                'top_k': top_k, 'max_params': max_params, 'max_madds': max_madds, 'max_memory': max_memory,
+                'max_latency_ms': max_latency_ms,
+                'weights': list(block_weights) if isinstance(block_weights, tuple) else block_weights},
             'blocks': list(blocks) if isinstance(blocks, tuple) else blocks, 'distill': {} if distill is None else distill,
             'rate': {} if rate is None else rate, 'latency': {} if latency is None else latency, 'seed': seed, 'retries': retries,
             'threads': threads}, Path.cwd())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import re
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import toys
 import torch
 
-from nni_dna.campaign.ranking import check_limits, rank
+from nni_dna.campaign.ranking import block_weights, check_limits, rank, trade_offs
 from nni_dna.cost import CostTables, cost_tables, count
-from nni_dna.errors import InfeasibleError
+from nni_dna.errors import InfeasibleError, SettingsError
 from nni_dna.settings.sections import SearchSettings
 from nni_dna.spaces import Block, Cell, Chain, Layer
 
@@ -131,3 +134,101 @@ def test_the_ranking_of_a_space_is_that_of_its_whole_networks(scaled, limit, sha
     assert [entry['architecture'] for entry in ranking] == [chain.architecture(paths) for _, paths in best]
     assert [(entry['params'], entry['madds']) for entry in ranking] == [
         (networks[paths].params, networks[paths].madds) for _, paths in best]
+
+
+# Weights of the blocks, the front, and costs of other names
+
+@pytest.mark.parametrize(['given', 'weights'], [
+    ([0.5, 0.0, 3], (0.5, 0.0, 3)), ({'block2': 0.25}, (1, 0.25, 1)), ([1, 1, 1], (1, 1, 1)), (None, (1, 1, 1))],
+    ids=['list', 'mapping', 'ones', 'none'])
+@pytest.mark.parametrize('seed', range(4))
+def test_the_weighted_ranking_is_that_of_brute_force_over_weighted_ratings(seed, given, weights):
+    chain, costs, ratings = make_task(seed)
+    ratings = [np.round(table, 1) + 0.01 * index for index, table in enumerate(ratings)]  # with ties
+    limit = np.quantile([entry[1] for entry in brute_force(chain, costs, ratings, np.inf, np.inf)], 0.6)
+    best = brute_force(chain, costs, [weight * table for weight, table in zip(weights, ratings)], limit, np.inf)[:20]
+    ranking = rank(chain, costs, ratings, SearchSettings(top_k=20, max_params=float(limit), weights=given))
+    assert [entry['rating'] for entry in ranking] == pytest.approx([entry[0] for entry in best], rel=1e-12)
+    assert [entry['architecture'] for entry in ranking] == [entry[3] for entry in best]
+    for entry in ranking:
+        paths = find_paths(chain, entry['architecture'])
+        assert entry['block_ratings'] == [table[path] for table, path in zip(ratings, paths)]
+        assert entry['rating'] == pytest.approx(sum(map(np.multiply, weights, entry['block_ratings'])), rel=1e-12)
+    assert list(block_weights(chain, SearchSettings(weights=given)).items()) == list(zip(('block1', 'block2', 'block3'), weights))
+
+
+def find_paths(chain, architecture):
+    """The path of each block that an architecture takes, by trying all."""
+    return [next(path for path in range(block.paths) for cell, local in [block.locate(path)]
+                 if block.cells[cell].architecture(local).items() <= architecture.items()) for block in chain.blocks]
+
+
+def test_weights_of_one_leave_every_bit_of_the_ranking():
+    for seed in range(4):
+        chain, costs, ratings = make_task(seed)
+        plain = rank(chain, costs, ratings, SearchSettings(top_k=50))
+        assert rank(chain, costs, ratings, SearchSettings(top_k=50, weights=[1.0, 1.0, 1.0])) == plain
+        assert [entry['rating'] for entry in plain] == [sum(entry['block_ratings']) for entry in plain]
+
+
+@pytest.mark.parametrize(['weights', 'message'], [
+    ([1.0, 2.0], 'expected one number for each of the 3 blocks (block1, block2, block3), got 2'),
+    ([1.0] * 4, 'got 4'), ({'block4': 1.0}, "no block 'block4'; nearest known: block"),
+    ([0.0] * 3, 'above 0 for one block at least'), ({'block1': 0.0, 'block2': 0.0, 'block3': 0.0}, 'above 0')])
+def test_weights_that_do_not_fit_the_blocks_are_refused_by_the_check_and_the_search(weights, message):
+    chain, costs, ratings = make_task(0)
+    settings = SearchSettings(weights=weights)
+    for ask in (lambda: check_limits(chain, costs, settings), lambda: rank(chain, costs, ratings, settings)):
+        with pytest.raises(SettingsError, match='search.weights: .*' + re.escape(message)):
+            ask()
+
+
+@pytest.mark.parametrize('weights', [None, [2.0, 0.5, 1.0]])
+@pytest.mark.parametrize('cost', ['params', 'madds'])
+@pytest.mark.parametrize('seed', range(4))
+def test_the_trade_offs_are_those_of_brute_force(seed, cost, weights):
+    chain, costs, ratings = make_task(seed)
+    everything = brute_force(chain, costs, ratings, np.inf, np.inf)
+    limits = [float(np.quantile([entry[column] for entry in everything], 0.7)) for column in (1, 2)]
+    weighted = [weight * table for weight, table in zip(weights or (1, 1, 1), ratings)]
+    column, best, front = ('params', 'madds').index(cost) + 1, np.inf, []
+    for entry in sorted(brute_force(chain, costs, weighted, *limits), key=lambda entry: (entry[column], entry[0])):
+        if entry[0] < best:
+            best = entry[0]
+            front.append(entry)
+    settings = SearchSettings(top_k=1, max_params=limits[0], max_madds=limits[1], weights=weights)
+    found = trade_offs(chain, costs, ratings, settings, cost)
+    assert len(found) > 1
+    assert [(entry['params'], entry['madds'], entry['architecture']) for entry in found] == [entry[1:] for entry in front]
+    assert [entry['rating'] for entry in found] == pytest.approx([entry[0] for entry in front], rel=1e-12)
+
+
+def test_a_cost_of_another_name_is_limited_reported_and_traded_off_as_any_other():
+    @dataclass(frozen=True, kw_only=True)
+    class MoreSettings(SearchSettings):
+        max_latency: float | None = None
+
+    chain, costs, ratings = make_task(1)
+    rng = np.random.default_rng(5)
+    times = [rng.random(table.shape[:2] + (1,)) for table in costs.blocks]
+    more = SimpleNamespace(names=('params', 'madds', 'latency'), rest=np.concatenate([costs.rest, np.ones((1, 1))], axis=1),
+                           blocks=tuple(np.concatenate([table, time], axis=2) for table, time in zip(costs.blocks, times)))
+    settings = MoreSettings(top_k=3)
+    fastest = trade_offs(chain, more, ratings, settings, 'latency')[0]
+    paths = find_paths(chain, fastest['architecture'])
+    assert fastest['latency'] == pytest.approx(_total(chain, times, paths) + 1)
+    limited = rank(chain, more, ratings, MoreSettings(top_k=3, max_latency=fastest['latency']))
+    assert [entry['architecture'] for entry in limited] == [fastest['architecture']]
+    with pytest.raises(InfeasibleError, match='search.max_latency: the cheapest possible is'):
+        check_limits(chain, more, MoreSettings(max_latency=1.0))
+    with pytest.raises(SettingsError, match='search.max_latency: .*not counted; counted are params, madds'):
+        check_limits(chain, costs, MoreSettings(max_latency=1.0))
+    with pytest.raises(SettingsError, match="front: expected one of the costs params, madds, got 'latency'"):
+        trade_offs(chain, costs, ratings, settings, 'latency')
+
+
+def _total(chain, tables, paths):
+    total, before = 0, 0
+    for block, table, path in zip(chain.blocks, tables, paths):
+        total, before = total + table[before, path, 0], block.cell_borders[block.locate(path)[0]]
+    return total

@@ -72,7 +72,8 @@ def by_settings(work, weights, space='toys.Space', definition=None, blocks=None,
 def by_python(work, weights, space='toys.Space', definition=None, blocks=None, teacher=None, seed=0, search=None, **changes):
     """The same by NNI's Python API."""
     given = {'name': 'toys.Teacher', 'stages': ['stage1', 'stage2'], 'weights': weights, **(teacher or {})}
-    strategy = strategy_toys.strategy(work, given, search_space=definition, blocks=blocks, seed=seed, **(search or {}), **{
+    search = {'block_weights' if key == 'weights' else key: value for key, value in (search or {}).items()}
+    strategy = strategy_toys.strategy(work, given, search_space=definition, blocks=blocks, seed=seed, **search, **{
         'distill': {'epochs': 1}, 'train_dataloaders': Batches('distillation', seed), 'val_dataloaders': Batches('holdout', seed),
         **changes})
     return strategy_toys.experiment(strategy, import_object(space, 'space')(4), FunctionalEvaluator(train, seed=seed))
@@ -175,6 +176,15 @@ def test_networks_of_either_folder_are_loaded(both):
         assert torch.equal(first(images), second(images))
 
 
+def test_networks_of_either_folder_are_exported(both, tmp_path):
+    first, second = (nni_dna.export(work, 1, 'pt', tmp_path / f'{index}.pt')
+                     for index, work in enumerate((both.first, both.second)))
+    # A loader does not say how it normalised its images.
+    assert {**first.metadata, 'mean': None, 'std': None} == second.metadata
+    one, other = (torch.load(tmp_path / f'{index}.pt', weights_only=True) for index in range(2))
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_show_works_on_either_folder(both, capsys):
     printed = []
     for work in (both.first, both.second):
@@ -244,6 +254,9 @@ MISTAKES = {
     'classes of another task': {'teacher': {'weights': 'train', 'args': {'num_classes': 5}}},
     'limit that is no number': {'search': {'max_params': 'few'}},
     'top_k': {'search': {'top_k': 0}},
+    'weights of too few blocks': {'search': {'weights': [1.0]}},
+    'weight of a block that is unknown': {'search': {'weights': {'block3': 1.0}}},
+    'weight below 0': {'search': {'weights': [1.0, -1.0]}},
     'unknown setting': {'rate': {'paths': 3}},
     'measure': {'rate': {'measure': 'l2'}},
     'batch norm': {'teacher': {'batch_norm': 'batch'}},
@@ -275,3 +288,31 @@ def test_a_folder_of_the_other_face_is_refused_and_left_as_it_is(both, weights):
             run(work, weights, **both.case)
         assert {name: content for name, content in files(work).items() if name != 'lock'} == {
             name: content for name, content in before.items() if name != 'lock'}
+
+
+# The same search again
+
+def test_searching_again_gives_the_same_on_either_folder(both):
+    first, second = (nni_dna.search_again(work, top_k=7, max_params=None, weights=None) for work in (both.first, both.second))
+    assert first == second and first['ranking']
+    first, second = (nni_dna.pareto_front(work, 'madds', weights={'block1': 0.5}) for work in (both.first, both.second))
+    assert first == second and first['front']
+
+
+def test_either_experiment_goes_on_with_another_search_section_and_the_same_winners(tmp_path, weights):
+    works = []
+    for number, go in enumerate((run_by_settings, run_by_python)):
+        work = tmp_path / str(number) / 'work'
+        work.parent.mkdir()
+        go(work, weights)
+        before = files(work)
+        search = {'max_params': 900, 'top_k': 3, 'weights': [1, 2]}
+        expected = nni_dna.search_again(work, **search)
+        go(work, weights, search=search)
+        found = json.loads((work / 'ranking.json').read_text())
+        assert [entry['architecture'] for entry in found['ranking']] == [entry['architecture'] for entry in expected['ranking']]
+        assert all(entry['accuracy'] is not None for entry in found['ranking'])
+        same = {name for name, content in files(work).items() if before.get(name) == content}
+        assert {name for name in before if name.startswith(('distill/', 'retrain/', 'costs'))} <= same
+        works.append([{**entry, 'weights': None} for entry in found['ranking']])
+    assert works[0] == works[1]

@@ -30,9 +30,10 @@ def full():
                     'weights': 'weights/teacher.pt', 'batch_norm': 'train', 'epochs': 4, 'lr': 1},
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0,
-                     'input': 'cascade', 'sampling': 'fair', 'paths_per_step': 1, 'rate_every': 2},
+                    'input': 'cascade', 'sampling': 'fair', 'paths_per_step': 1, 'rate_every': 2},
         'rate': {'calibration_images': 10, 'max_paths': 50, 'measure': 'cosine'},
-        'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
+        'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000, 'weights': [1.0, 0.5], 'max_memory': '8M',
+                   'max_latency_ms': 5},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0, 'lr_batch': 64,
                     'optimizer': 'rmsprop_tf', 'momentum': 0.8, 'schedule': 'steps', 'warmup_epochs': 1, 'decay': 0.97,
                     'decay_epochs': 2.4, 'decay_norms': False, 'clip': 5, 'ema': 0.99, 'dropout': 0.1, 'drop_connect': 0.1,
@@ -135,7 +136,8 @@ def test_settings_that_are_no_mapping_are_refused(raw):
 
 
 COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'data.holdout_images',
-          'teacher.epochs', 'distill.epochs', 'distill.paths_per_step', 'distill.rate_every', 'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
+          'teacher.epochs', 'distill.epochs', 'distill.paths_per_step', 'distill.rate_every',
+          'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
           'retrain.lr_batch', 'retrain.accumulate', 'retrain.devices', 'threads']
 NATURALS = ['data.workers', 'retries', 'seed']
 POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs']
@@ -143,6 +145,23 @@ FRACTIONS = ['data.color_jitter', 'data.random_erasing', 'distill.lr_decay', 'di
              'retrain.label_smoothing', 'retrain.decay', 'retrain.color_jitter', 'retrain.random_erasing']
 SHARES = ['retrain.momentum', 'retrain.ema', 'retrain.dropout', 'retrain.drop_connect']
 SIZES = ['retrain.warmup_epochs', 'retrain.clip', 'retrain.mixup', 'retrain.cutmix']
+
+
+@pytest.mark.parametrize('value, expected', [
+    ([1, 2.5], [1.0, 2.5]), ({'block2': 0}, {'block2': 0.0}), (None, None), ([0, 0, 3], [0.0, 0.0, 3.0])])
+def test_weights_are_numbers_for_all_blocks_or_for_some_by_name(value, expected):
+    assert read_settings(changed('search.weights', value), BASE).search.weights == expected
+
+
+@pytest.mark.parametrize('value', [
+    [], {}, 1.0, '1,2', [1, '2'], [-0.1], [float('inf')], [float('nan')], [True], [None], {1: 2.0}, {'block1': -1},
+    {'block1': '2'}, {'block1': float('nan')}, {'block1': [1]}])
+def test_other_weights_are_refused(value):
+    with pytest.raises(SettingsError, match='^search.weights: expected a list of numbers of at least 0, one for each block, or a '
+                                            'mapping'):
+        read_settings(changed('search.weights', value), BASE)
+
+
 LIMITS = ['search.max_params', 'search.max_madds']
 TEXTS = ['data.name', 'teacher.name', 'teacher.weights', 'space.name', 'retrain.recipe']
 MAPPINGS = ['data.args', 'teacher.args', 'space.args']

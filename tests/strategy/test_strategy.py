@@ -412,8 +412,6 @@ def parts(given):
 
 @pytest.mark.parametrize(['words', 'change'], [
     ('seed: 0 became 1', {'seed': 1}),
-    ('search.top_k: 2 became 3', {'top_k': 3}),
-    ('search.max_params: None became 1000000.0', {'max_params': '1M'}),
     ('distill.epochs: None became 1', {'distill': {'epochs': 1}}),
     (r"blocks: None became \['blocks.0', 'blocks.1.1'\]", {'blocks': ['blocks.0', 'blocks.1.1']}),
     ('search_space.cell: None became', {'search_space': RESTRICTION}),
