@@ -91,7 +91,7 @@ def test_what_a_preset_fills_in_is_shown(check):
     assert code == 0
     assert 'preset imagenet: data.random_erasing: 0.5\n' in out and 'preset imagenet: teacher.batch_norm: train\n' in out
     assert 'preset imagenet: data.image_size' not in out and 'stage1' in out
-    assert 'preset' not in check()[1]
+    assert 'preset imagenet' not in check()[1]
 
 
 @pytest.mark.parametrize(['changes', 'message'], [
