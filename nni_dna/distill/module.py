@@ -14,6 +14,7 @@ from ..errors import TrainingError
 from ..settings.sections import DistillSettings
 from ..supernet.supernet import BlockSupernet
 from ..teacher.stages import StagedTeacher
+from .gradients import GradientSum
 from .inputs import BlockInputs, SearchedBlock
 from .loss import distillation_loss
 from .sampling import SupernetKey, step_sampler
@@ -28,6 +29,9 @@ class BlockwiseDistillation(pl.LightningModule):
     block 1), or what ``distill.input`` says. Unless that is ``cascade``, supernets share nothing, so the sum of their losses
     trains each as if it were alone. In a cascade, the losses of all blocks of a chain are added up too, and each goes back
     through all blocks before it.
+
+    Each path (in a cascade, each chain) is gone backward through before the next one runs, so only one has activations in memory;
+    one optimizer step follows for all.
 
     Parameters
     ----------
@@ -59,18 +63,24 @@ class BlockwiseDistillation(pl.LightningModule):
                                                 for key, supernet in self._by_key.items()}, seed)
         self._sums: dict[SupernetKey, torch.Tensor] = {}
         self._counts: dict[SupernetKey, int] = {}
+        self._scaler: Any = None
+
+    def on_fit_start(self) -> None:
+        self._scaler = getattr(self.trainer.precision_plugin, 'scaler', None)  # where the precision is 16-mixed
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
         inputs, targets = self.inputs(images_of(batch))
-        losses = []
+        gradients = GradientSum(1.0 if self._scaler is None else self._scaler.get_scale())
         for chain in self._sampler.chains():
-            x = inputs[chain[0][0][0]]
+            x, losses = inputs[chain[0][0][0]], []
             for key, cell, path in chain:
                 x = self._by_key[key](x, cell, path)
                 losses.append(distillation_loss(x, targets[key[0]]))
                 self._sums[key] = self._sums.get(key, 0.0) + losses[-1].detach()
                 self._counts[key] = self._counts.get(key, 0) + 1
-        return torch.stack(losses).sum()
+            gradients.add(losses, [weight for key, _, _ in chain for weight in self._by_key[key].parameters()
+                                   if weight.requires_grad])
+        return gradients.total()
 
     def on_train_epoch_end(self) -> None:
         means = {key: (self._sums[key] / self._counts[key]).item() for key in self.keys if key in self._sums}

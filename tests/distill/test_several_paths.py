@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections import Counter
 
 import pytest
@@ -13,6 +14,7 @@ from test_blockwise_training import loader, record_calls, same, toy_images, weig
 from torch import nn
 
 from nni_dna.distill import BlockwiseDistillation, SearchedBlock
+from nni_dna.distill.gradients import GradientSum
 from nni_dna.lightning import make_trainer, seed_all
 from nni_dna.settings.sections import DistillSettings
 
@@ -182,3 +184,90 @@ def test_a_block_behind_searched_ones_gets_their_output_and_they_stay_as_they_ar
     assert same(weights_of(supernets[0, 1]), before)
     assert not any(weight.requires_grad for weight in supernets[0, 1].parameters())
     assert not any(isinstance(part, nn.BatchNorm2d) and part.training for part in supernets[0, 1].modules())
+
+
+# One at a time in memory
+
+class _Saved:
+    """A tensor that the backward pass will need."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+def most_saved(module, images):
+    """The most bytes that a step keeps for its backward pass at any time."""
+    alive, most = weakref.WeakSet(), 0
+
+    def pack(tensor):
+        nonlocal most
+        saved = _Saved(tensor)
+        alive.add(saved)
+        most = max(most, sum(each.tensor.nbytes for each in list(alive)))
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
+        loss = module.training_step((images, None), 0)
+        loss.backward()
+    return most
+
+
+@pytest.mark.parametrize('settings', [{}, {'sampling': 'fair'}])
+def test_only_one_path_at_a_time_has_activations(teacher, settings):
+    supernets = toys.supernets(teacher, make=toys.Space)
+    images = toy_images(8)[0]
+    alone = {key: most_saved(make_module(teacher, {key: supernet}), images) for key, supernet in supernets.items()}
+    together = most_saved(make_module(teacher, supernets, **settings), images)
+    # Whichever candidates are drawn: k3 keeps no more than k1 but its weights.
+    assert min(alone.values()) > 0 and together < 1.2 * max(alone.values()) < 0.8 * sum(alone.values())
+
+
+def test_half_precisions_scale_leaves_the_gradients_as_they_are(teacher):
+    found = []
+    for scaler in (None, torch.amp.GradScaler('cpu', init_scale=1024.0)):
+        supernets = toys.supernets(teacher)
+        module = make_module(teacher, supernets, sampling='fair')
+        module._scaler = scaler
+        module.training_step((toy_images(8)[0], None), 0).backward()
+        found.append({key: grads_of(supernet) for key, supernet in supernets.items()})
+    for key, grads in found[0].items():
+        assert all(torch.equal(grad, found[1][key][name]) for name, grad in grads.items() if grad is not None)
+
+
+def test_small_gradients_survive_half_precision():
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    for scale, survives in ((1.0, False), (2.0 ** 16, True)):
+        gradients = GradientSum(scale)
+        gradients.add([(weight.half() * 1e-4).float().sum() * 1e-5], [weight])
+        weight.grad = None
+        (gradients.total() * scale).backward()
+        assert bool(weight.grad.abs() > 0) == survives
+
+
+@pytest.mark.parametrize('options', [{'gradient_clip_val': 1e-3}, {'accumulate_grad_batches': 3}, {'precision': 'bf16-mixed'}],
+                         ids=str)
+@pytest.mark.parametrize('settings', [{}, CASCADE], ids=['apart', 'cascade'])
+def test_the_trainers_options_mean_what_they_mean_to_one_loss(teacher, monkeypatch, options, settings):
+    """A plain training of the same paths, whose loss Lightning goes backward from."""
+    class Plain(BlockwiseDistillation):
+        def training_step(self, batch, batch_idx):
+            inputs, targets = self.inputs(batch[0])
+            losses = []
+            for chain in self._sampler.chains():
+                x = inputs[chain[0][0][0]]
+                for key, cell, path in chain:
+                    x = self._by_key[key](x, cell, path)
+                    losses.append((x - targets[key[0]]).square().mean())
+                    self._sums[key], self._counts[key] = losses[-1].detach(), 1
+            return torch.stack(losses).sum()
+
+    found = []
+    for kind in (BlockwiseDistillation, Plain):
+        supernets = toys.supernets(teacher)
+        seed_all(0)
+        trainer = make_trainer(2, accelerator='cpu', **options)
+        trainer.fit(kind(teacher, supernets, DistillSettings(**settings), 0, lambda means: None), loader())
+        found.append([weights_of(supernet) for supernet in supernets.values()])
+    for ours, plain in zip(*found):
+        for name, weight in ours.items():
+            torch.testing.assert_close(weight, plain[name], rtol=1e-4, atol=1e-5)
