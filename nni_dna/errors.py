@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping
 
 __all__ = [
     'NniDnaError', 'SettingsError', 'SpaceError', 'TeacherError', 'WeightsError', 'DataError', 'InfeasibleError',
-    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'nearest',
+    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'OutOfMemoryError', 'nearest',
 ]
 
 
@@ -67,6 +67,10 @@ class CampaignError(NniDnaError, RuntimeError):
 
 class TrainingError(NniDnaError, FloatingPointError):
     """A loss became NaN or infinite."""
+
+
+class OutOfMemoryError(NniDnaError, MemoryError):
+    """Memory does not hold even one image."""
 
 
 def nearest(word: Any, known: Iterable[Any], count: int = 3) -> str:

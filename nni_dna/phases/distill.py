@@ -12,7 +12,7 @@ from ..data import images_of
 from ..errors import TrainingError
 from ..distill import BlockwiseDistillation, SupernetKey
 from ..lightning import compute_device, interruptible, seed_all
-from ..rating import PathRater, save_ratings
+from ..rating import Maps, rate_supernets, save_ratings
 from ..spaces import Cell
 from ..supernet import BlockSupernet, block_supernet
 from ..teacher import StagedTeacher
@@ -76,22 +76,18 @@ def _supernets(setup: Setup, task: Task) -> dict[SupernetKey, BlockSupernet]:
     return supernets
 
 
-@torch.no_grad()
 def _rate(setup: Setup, teacher: StagedTeacher,
           supernets: dict[SupernetKey, BlockSupernet]) -> dict[SupernetKey, list[torch.Tensor]]:
     """The ratings of all paths by cell, from one teacher pass a batch."""
     device = compute_device()
     teacher.to(device)
-    raters = {key: PathRater(supernet.to(device), _cells(setup, key)) for key, supernet in supernets.items()}
-    images = _calibration_images(setup).to(device)
-    maps = [images, *teacher(images)]
-    for (block, _), rater in raters.items():
-        rater.calibrate(maps[block])
-    for batch in setup.data.holdout():
-        images = images_of(batch).to(device)
+
+    def maps_of(images: torch.Tensor) -> Maps:
         maps = [images, *teacher(images)]
-        for (block, _), rater in raters.items():
-            rater.add(maps[block], maps[block + 1])
+        return maps[:-1], maps[1:]
+
+    raters = rate_supernets(supernets, {key: _cells(setup, key) for key in supernets}, maps_of, _calibration_images(setup),
+                            setup.data.holdout(), device)
     return {key: rater.ratings() for key, rater in raters.items()}
 
 

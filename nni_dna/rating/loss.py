@@ -50,7 +50,10 @@ class RatingSums:
 
     def add(self, path: int, student: torch.Tensor, teacher: torch.Tensor) -> None:
         """Take in one path's feature map of a batch; both (batch, channels, height, width)."""
-        self._absolute[path] += (student - teacher).abs().sum(dtype=torch.float64).cpu()
+        if self._absolute.device != student.device:
+            self._absolute = self._absolute.to(student.device)
+        # Not brought to the CPU here: that would wait for the device at every path.
+        self._absolute[path] += (student - teacher).abs_().sum(dtype=torch.float64)
 
     def ratings(self, spread: TargetSpread) -> torch.Tensor:
         """The ratings.
@@ -73,4 +76,4 @@ class RatingSums:
         if not 0 < spread.sigma < float('inf'):
             raise TeacherError(f'teacher.stages: expected a feature map that varies over the held-out images, got a standard '
                                f'deviation of {spread.sigma}; check the teacher\'s weights')
-        return self._absolute / (spread.count * spread.sigma)
+        return self._absolute.cpu() / (spread.count * spread.sigma)
