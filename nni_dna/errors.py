@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping
 
 __all__ = [
     'NniDnaError', 'SettingsError', 'SpaceError', 'TeacherError', 'WeightsError', 'DataError', 'InfeasibleError',
-    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'ExportError', 'nearest',
+    'WorkFolderError', 'ResultError', 'CampaignError', 'TrainingError', 'OutOfMemoryError', 'ExportError', 'nearest',
 ]
 
 
@@ -67,6 +67,10 @@ class CampaignError(NniDnaError, RuntimeError):
 
 class TrainingError(NniDnaError, FloatingPointError):
     """A loss became NaN or infinite."""
+
+
+class OutOfMemoryError(NniDnaError, MemoryError):
+    """Memory does not hold even one image."""
 
 
 class ExportError(NniDnaError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -12,6 +13,9 @@ __all__ = ['main']
 def main() -> int:
     """Ask NNI for a task, do it, and report. Returns the exit code."""
     warnings.filterwarnings('ignore', category=RuntimeWarning, module='nni')  # nni 3.0 lists torch's Buffer as no module
+    logger = logging.getLogger('nni_dna')
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler(sys.stdout))
     import nni
     parameters = nni.get_next_parameter()
     if not parameters or 'task' not in parameters:

@@ -11,7 +11,7 @@ from ..campaign.setup import Images, Setup
 from ..data import images_of
 from ..distill import BlockInputs, SearchedBlock, SupernetKey
 from ..errors import TrainingError
-from ..rating import PathRater
+from ..rating import rate_supernets
 from ..spaces import Cell
 from ..supernet import BlockSupernet
 from ..teacher import StagedTeacher
@@ -108,16 +108,8 @@ def rate(setup: Setup, images: Images, teacher: StagedTeacher, supernets: Mappin
 def _rate(setup: Setup, images: Images, calibration: torch.Tensor, inputs: BlockInputs,
           supernets: Mapping[SupernetKey, BlockSupernet], device: torch.device) -> dict[SupernetKey, list[torch.Tensor]]:
     """From one teacher pass a batch."""
-    inputs.to(device)
-    raters = {key: PathRater(supernet.to(device), cells_of(setup, key), setup.settings.rate.measure)
-              for key, supernet in supernets.items()}
-    given, _ = inputs(calibration.to(device))
-    for (block, _), rater in raters.items():
-        rater.calibrate(given[block])
-    for batch in images.holdout():
-        given, targets = inputs(images_of(batch).to(device))
-        for (block, _), rater in raters.items():
-            rater.add(given[block], targets[block])
+    raters = rate_supernets(supernets, {key: cells_of(setup, key) for key in supernets}, inputs.to(device), calibration,
+                            images.holdout(), device, setup.settings.rate.measure)
     ratings = {key: rater.ratings() for key, rater in raters.items()}
     if setup.settings.distill.input != 'teacher':
         for key, rater in raters.items():

@@ -117,9 +117,9 @@ class RatingSums:
         """Take in one path's feature map of a batch; both (batch, channels, height, width)."""
         terms = self._measure.terms(student, teacher)
         if not self._sums:
-            self._sums = [torch.zeros(self._paths, dtype=torch.float64) for _ in terms]
+            self._sums = [torch.zeros(self._paths, dtype=torch.float64, device=student.device) for _ in terms]
         for sums, term in zip(self._sums, terms):
-            sums[path] += term.cpu()
+            sums[path] += term  # not brought to the CPU here: that would wait for the device at every path
 
     def ratings(self, spread: TargetSpread) -> torch.Tensor:
         """The ratings.
@@ -142,4 +142,4 @@ class RatingSums:
         if not 0 < spread.sigma < float('inf'):
             raise TeacherError(f'teacher.stages: expected a feature map that varies over the held-out images, got a standard '
                                f'deviation of {spread.sigma}; check the teacher\'s weights')
-        return self._measure.rating(self._sums, spread)
+        return self._measure.rating([sums.cpu() for sums in self._sums], spread)
