@@ -1,4 +1,4 @@
-"""``nni-dna``: check a config, show a campaign, write search-space files. No torch until a command needs it."""
+"""``nni-dna``: check a config, show and report a campaign, write search-space files. No torch until a command needs it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import io
 import json
+import logging
 import sys
 import warnings
 from importlib.util import find_spec
@@ -39,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     export.add_argument('name', help='dna, digits, proxylessnas, mobilenetv3, shufflenet, or the import path of a ModelSpace')
     export.set_defaults(run=_export)
 
+    report = commands.add_parser('report', help='write a page with pictures of an experiment, finished or not; print its path')
+    report.add_argument('work', type=Path, help='the work folder')
+    report.add_argument('--output', metavar='FOLDER', type=Path, help='where to write it (default: report in the work folder)')
+    report.set_defaults(run=_report)
+
     arguments = parser.parse_args(argv)
     try:
         print(arguments.run(arguments))
@@ -70,6 +76,13 @@ def _export(arguments: argparse.Namespace) -> str:
     add_to_path(Path.cwd())
     space = without_memory(lambda: build_space(arguments.name, {}, num_classes=10))
     return json.dumps(to_definition(space), indent=2)
+
+
+def _report(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)  # an evaluator's trainer tells of the GPUs
+    from .report import write_report
+    return str(write_report(arguments.work, arguments.output))
 
 
 def _mute_nni() -> None:

@@ -9,14 +9,10 @@ import logging
 from pathlib import Path
 from typing import Any, Mapping
 
-import numpy as np
-
 from ..errors import CampaignError, ResultError
-from ..rating import load_ratings
-from ..spaces import Block
-from .ranking import rank
+from .ranking import block_ratings, rank
 from .setup import Setup
-from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, supernet_id, teacher_tasks
+from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, teacher_tasks
 from .work import WorkFolder
 
 __all__ = ['Campaign']
@@ -197,20 +193,11 @@ class Campaign:
     def _search_if_due(self) -> None:
         """Rank as soon as every path is rated; a matter of milliseconds, so it is simply done again after a restart."""
         if self._ranking is None and all(self._is_finished(task) for task in self._distill_tasks()):
-            ratings = [self._ratings(block) for block in self.setup.chain.blocks]
+            ratings = [block_ratings(self.work.root, block) for block in self.setup.chain.blocks]
             self._ranking = rank(self.setup.chain, self.setup.costs, ratings, self.setup.settings.search)
             self.work.journal.append('ranked', architectures=len(self._ranking), phase=self.phase)
         if self._ranking is not None:
             self._write_ranking()
-
-    def _ratings(self, block: Block) -> np.ndarray:
-        """(paths,) of a block."""
-        rated: dict[str, np.ndarray] = {}
-        for name in block.supernets:
-            cells = block.cells_of(name)
-            tables = load_ratings(self.work.root / supernet_id(block, name) / 'ratings.npz', cells)
-            rated.update(zip((cell.name for cell in cells), tables))
-        return np.concatenate([rated[cell.name] for cell in block.cells])
 
     def _write_ranking(self) -> None:
         assert self._ranking is not None

@@ -20,7 +20,7 @@ from ..weights import save_weights
 from .outcome import Outcome, Report
 from .teacher import trained_teacher
 
-__all__ = ['distill']
+__all__ = ['calibration_images', 'distill']
 
 
 def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outcome:
@@ -83,7 +83,7 @@ def _rate(setup: Setup, teacher: StagedTeacher,
     device = compute_device()
     teacher.to(device)
     raters = {key: PathRater(supernet.to(device), _cells(setup, key)) for key, supernet in supernets.items()}
-    images = _calibration_images(setup).to(device)
+    images = calibration_images(setup).to(device)
     maps = [images, *teacher(images)]
     for (block, _), rater in raters.items():
         rater.calibrate(maps[block])
@@ -95,7 +95,8 @@ def _rate(setup: Setup, teacher: StagedTeacher,
     return {key: rater.ratings() for key, rater in raters.items()}
 
 
-def _calibration_images(setup: Setup) -> torch.Tensor:
+def calibration_images(setup: Setup) -> torch.Tensor:
+    """(images, channels, height, width) From which each path's BatchNorm statistics are taken."""
     wanted = setup.settings.rate.calibration_images
     batches, count = [], 0
     for batch in setup.data.calibration():

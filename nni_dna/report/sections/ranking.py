@@ -1,0 +1,37 @@
+"""The table of the best architectures."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ...show import short
+from ..facts.case import Case
+from ..page import Row, Section, Table
+
+__all__ = ['ranking_section']
+
+_HEAD = ('rank', 'rating', 'params', 'MAdds', 'result', 'percentile')
+
+
+def ranking_section(case: Case) -> Section:
+    """The best architectures that the exact search found under the limits."""
+    section = Section(key='ranking', title='The best architectures')
+    if case.folder.ranking is None:
+        section.notes.append('There is no ranking yet: the search follows as soon as every path is rated.')
+        return section
+    sampled = any(block['rated'] < block['of'] for block in case.folder.ranking['paths'].values())
+    section.text = (f'Best first, by the exact search under the limits. Rating: smaller is better. Result: {case.quality}, after '
+                    'training from scratch. Percentile: the share of all architectures '
+                    + ('that can be made of rated paths ' if sampled else '') + 'that are rated as well or better, limits aside.')
+    waiting = sum(entry['accuracy'] is None for entry in case.folder.entries)
+    if waiting:
+        section.notes.append(f'{waiting} of {len(case.folder.entries)} are not retrained yet.')
+    section.table = Table(head=_HEAD, rows=[_row(case, entry) for entry in case.folder.entries])
+    return section
+
+
+def _row(case: Case, entry: Mapping[str, Any]) -> Row:
+    share = case.share_rated_as_well(entry['rating'])
+    reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}' if case.percent else f'{entry["accuracy"]:.5g}'
+    return Row(cells=(str(entry['rank']), f'{entry["rating"]:.5f}', f'{entry["params"]:,}', f'{entry["madds"]:,}', reached,
+                      '\u2013' if share is None else f'top {100 * share:.2g}%'), architecture=short(entry['architecture']))

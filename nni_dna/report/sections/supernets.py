@@ -1,0 +1,56 @@
+"""The supernets' training, and what their ratings say."""
+
+from __future__ import annotations
+
+from ..facts.case import Case
+from ..page import Picture, Section
+from ..pictures.losses import draw_losses
+from ..pictures.ratings import draw_ratings, place_in_block
+from ..pictures.style import png, style
+
+__all__ = ['losses_section', 'ratings_section']
+
+
+def losses_section(case: Case) -> Section:
+    """Loss curves, a picture per block."""
+    section = Section(key='losses', title='Training of the supernets')
+    _say_what_is_missing(case, section, 'trained')
+    for block, losses in case.folder.losses.items():
+        with style():
+            figure = draw_losses(block, losses)
+        section.pictures.append(Picture(
+            name=f'losses-{block}', png=png(figure), alt=f'Distillation loss of {block} over the epochs',
+            caption=f'{block}: distance to the teacher\'s feature map on the training images, mean over each epoch\'s sampled '
+                    'paths.'))
+    return section
+
+
+def ratings_section(case: Case) -> Section:
+    """The spread of the ratings, a picture per block."""
+    section = Section(key='ratings', title='Ratings of all paths')
+    _say_what_is_missing(case, section, 'rated')
+    if case.folder.ratings:
+        section.text = ('Each tick is a path, each hill the histogram of a cell\'s paths'
+                        + ('; the diamond is the path that rank 1 takes.' if case.folder.entries else '.')
+                        + ' The rating is the L1 distance to the teacher\'s feature map on held-out images, over its standard '
+                        'deviation.')
+    for block, cells in case.folder.ratings.items():
+        with style():
+            figure = draw_ratings(block, cells)
+        section.pictures.append(Picture(name=f'ratings-{block}', png=png(figure), alt=f'Ratings of the paths of {block} by cell',
+                                        caption=_caption(block, place_in_block(cells))))
+    return section
+
+
+def _caption(block: str, place: tuple[int, int] | None) -> str:
+    if place is None:
+        return f'{block}: nothing is chosen yet.'
+    number, paths = place
+    return f'{block}: the chosen path is number {number:,} of {paths:,} (top {100 * number / paths:.2g}%).'
+
+
+def _say_what_is_missing(case: Case, section: Section, done: str) -> None:
+    finished, total = case.folder.progress.counts.get('distill', (0, 0))
+    if finished < total or not total:
+        section.notes.append(f'Not all there yet: {finished} of {total} distillation tasks are finished; what is not {done} yet is '
+                             'left out.' if total else f'Nothing is {done} yet.')
