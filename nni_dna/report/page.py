@@ -28,13 +28,13 @@ class Picture:
     alt
         What it shows, for who cannot see it.
     caption
-        How to read it.
+        How to read it; empty where the section says so.
     """
 
     name: str
     png: bytes
     alt: str
-    caption: str
+    caption: str = ''
 
     @property
     def base64(self) -> str:

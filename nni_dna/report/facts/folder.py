@@ -26,7 +26,9 @@ class CellRatings:
     Attributes
     ----------
     name
-        The cell: its depth and width, or what else picks it.
+        The cell's.
+    choice
+        What picks it (label to value): its depth and width; empty where the block has one cell.
     ratings
         (paths,), smaller is better.
     chosen
@@ -34,6 +36,7 @@ class CellRatings:
     """
 
     name: str
+    choice: Mapping[str, Any]
     ratings: np.ndarray
     chosen: float | None = None
 
@@ -147,7 +150,7 @@ def _cells(file: Path, supernet: str, best: tuple[Mapping[str, Any], float] | No
         own = ratings[before:before + paths]
         before += paths
         takes = best is not None and choice.items() <= best[0].items() and best[1] in own
-        cells.append(CellRatings(name=_name(choice, supernet), ratings=own, chosen=best[1] if takes and best else None))
+        cells.append(CellRatings(name=_name(choice, supernet), choice=choice, ratings=own, chosen=best[1] if takes and best else None))
     return cells
 
 

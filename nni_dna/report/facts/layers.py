@@ -93,7 +93,7 @@ def layers_of(setup: Setup, architecture: Mapping[str, Any]) -> list[LayerFacts]
                 add(block.name, cell.name, layer.name, layer.options[digit] if len(layer.options) > 1 else {})
     total = setup.costs.total(chain, paths)
     rest = total - sum((layer.cost for layer in found), Cost(0, 0))
-    found.append(LayerFacts(block='head', cell='', operation='head and classifier', chosen={}, kernel=None, expansion=None,
+    found.append(LayerFacts(block='head', cell='', operation='all after the blocks', chosen={}, kernel=None, expansion=None,
                             squeezes=False, shape=None, cost=rest))
     return found
 

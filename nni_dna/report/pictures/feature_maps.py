@@ -20,7 +20,8 @@ def draw_feature_maps(maps: BlockMaps) -> Figure:
         Of one block.
     """
     columns = len(maps.channels)
-    figure = Figure(figsize=(WIDTH, 2.15), layout='constrained')
+    figure = Figure(figsize=(WIDTH, 1.95), layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.0)  # type: ignore[union-attr,call-arg]
     grid = figure.subplots(2, columns, squeeze=False)
     for column, channel in enumerate(maps.channels):
         low, high = maps.teacher[channel].min().item(), maps.teacher[channel].max().item()
@@ -30,16 +31,14 @@ def draw_feature_maps(maps: BlockMaps) -> Figure:
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(False)
-        grid[0, column].set_title(f'{channel}', fontsize=9, fontweight='normal', loc='center', pad=3)
+        grid[0, column].set_title(f'channel {channel}', fontsize=8, fontweight='normal', loc='center', pad=3)
     grid[0, 0].set_ylabel('teacher')
     grid[1, 0].set_ylabel('student')
-    _, height, width = maps.teacher.shape
-    figure.suptitle(f'{maps.block}, {width} x {height} pixels: channel', x=0.01, ha='left', fontsize=10)
     return figure
 
 
 def draw_image(image: torch.Tensor) -> Figure:
-    """The held-out image, its values brought to the range from black to white.
+    """The held-out image, each channel's values brought to the range from black to white.
 
     Parameters
     ----------
@@ -48,7 +47,8 @@ def draw_image(image: torch.Tensor) -> Figure:
     """
     figure = Figure(figsize=(1.3, 1.3), layout='constrained')
     axes = figure.add_subplot()
-    shown = (image - image.min()) / (image.max() - image.min()).clamp_min(1e-12)
+    low, high = image.amin((1, 2), keepdim=True), image.amax((1, 2), keepdim=True)
+    shown = (image - low) / (high - low).clamp_min(1e-12)
     axes.imshow(shown.permute(1, 2, 0).numpy() if len(image) == 3 else shown[0].numpy(), cmap='gray')
     axes.set_axis_off()
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Sequence
 
 from matplotlib.axes import Axes
@@ -11,8 +12,11 @@ from matplotlib.transforms import Bbox
 
 __all__ = ['name_points']
 
-_PLACES = ((1, 0, 'left', 'center'), (-1, 0, 'right', 'center'), (0, 1, 'center', 'bottom'), (0, -1, 'center', 'top'),
+_PLACES = ((0, 1, 'center', 'bottom'), (1, 0, 'left', 'center'), (0, -1, 'center', 'top'), (-1, 0, 'right', 'center'),
            (1, 1, 'left', 'bottom'), (1, -1, 'left', 'top'), (-1, 1, 'right', 'bottom'), (-1, -1, 'right', 'top'))
+
+_REACHES = (6, 11, 17, 24, 32)  # points from the point to its name
+_LEADER = {'arrowstyle': '-', 'color': '#b0b0b0', 'lw': 0.7, 'shrinkA': 0, 'shrinkB': 2}
 
 
 def name_points(axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], **text: Any) -> None:
@@ -40,24 +44,19 @@ def name_points(axes: Axes, points: Sequence[tuple[float, float]], names: Sequen
     frame = axes.get_window_extent(renderer)
     for point, name in zip(points, names):
         best = None
-        for reach in (6, 12, 20):
-            for dx, dy, horizontal, vertical in _PLACES:
-                label = axes.annotate(name, point, (dx * reach, dy * reach), textcoords='offset points', ha=horizontal, va=vertical,
-                                      arrowprops={'arrowstyle': '-', 'color': '#bbbbbb', 'lw': 0.6} if reach > 6 else None, **text)
-                box = label.get_window_extent(renderer)
-                covered = sum(box.overlaps(other) for other in taken) + (not _inside(box, frame))
-                if best is None or covered < best[0]:
-                    if best is not None:
-                        best[1].remove()
-                    best = covered, label, box
-                else:
-                    label.remove()
-                if best[0] == 0:
-                    break
-            if best is not None and best[0] == 0:
+        for reach, (dx, dy, horizontal, vertical) in itertools.product(_REACHES, _PLACES):
+            place = {'xytext': (dx * reach, dy * reach), 'textcoords': 'offset points', 'ha': horizontal, 'va': vertical, **text}
+            label = axes.annotate(name, point, **place)
+            box = label.get_window_extent(renderer).padded(2.5 * figure.dpi / 72, 0)
+            label.remove()
+            covered = sum(box.overlaps(other) for other in taken) + (not _inside(box, frame))
+            if best is None or covered < best[0]:
+                best = covered, box, {**place, 'arrowprops': _LEADER if reach > _REACHES[0] else None}
+            if covered == 0:
                 break
         assert best is not None
-        taken.append(best[2])
+        axes.annotate(name, point, **best[2])
+        taken.append(best[1])
 
 
 def _inside(box: Bbox, frame: Bbox) -> bool:

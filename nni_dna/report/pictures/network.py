@@ -16,9 +16,9 @@ __all__ = ['draw_network']
 
 # Inches.
 _ROW, _HEAD, _GAP = 0.32, 0.3, 0.12
-_BOX, _BOX_WIDTH = 0.15, 2.3
+_LINE, _BOX, _BOX_WIDTH = 0.3, 0.15, 2.35
 _CHANNELS, _PIXELS, _BAR, _BAR_WIDTH = 2.85, 3.4, 3.85, 0.62
-_MOST_LETTERS = 29
+_MOST_LETTERS = 31
 
 _BY_KERNEL = {None: '#eeeeee', 1: '#eeeeee', 3: '#cfe3f2', 5: '#fbdcc4', 7: '#c9e8dd'}
 
@@ -45,15 +45,15 @@ def draw_network(layers: Sequence[LayerFacts]) -> Figure:
     y, above = _HEAD, None
     for (block, cell), group in groups:
         axes.add_patch(Rectangle((0.04, y), WIDTH - 0.08, _HEAD + _ROW * len(group) + 0.04, facecolor='#f6f6f6', edgecolor='none'))
-        axes.text(_BOX, y + _HEAD / 2, block, va='center', fontsize=9.5, fontweight='bold')
+        axes.text(_LINE + 0.12, y + _HEAD / 2, block, va='center', fontsize=9.5, fontweight='bold')
         if cell and cell != 'only':
-            axes.text(_BOX + 0.66, y + _HEAD / 2, _cut(cell, 48), va='center', fontsize=8.5, color='#555555')
+            text = _cut(cell.replace(',', ', '), 72)
+            axes.text(_LINE + 0.78, y + _HEAD / 2, text, va='center', fontsize=8.5 if len(text) < 50 else 6.5, color='#555555')
         y += _HEAD
         for layer in group:
             _draw_layer(axes, layer, y, dearest)
             if above is not None:
-                axes.annotate('', (_BOX + 0.3, y + 0.03), (_BOX + 0.3, above - 0.03),
-                              arrowprops={'arrowstyle': '-', 'color': '#9a9a9a', 'lw': 1.2, 'shrinkA': 0, 'shrinkB': 0})
+                axes.plot([_LINE, _LINE], [above - 0.03, y + 0.03], color='#9a9a9a', linewidth=1.2, solid_capstyle='butt')
             y += _ROW
             above = y
         y += _GAP
@@ -64,7 +64,10 @@ def _draw_layer(axes: Axes, layer: LayerFacts, y: float, dearest: int) -> None:
     middle = y + _ROW / 2
     axes.add_patch(FancyBboxPatch((_BOX + 0.03, y + 0.06), _BOX_WIDTH - 0.06, _ROW - 0.12, boxstyle='round,pad=0.03,rounding_size=0.05',
                                   facecolor=_BY_KERNEL.get(layer.kernel, '#e6dcf0'), edgecolor='#9a9a9a', linewidth=0.7))
-    axes.text(_BOX + 0.1, middle, _cut(_words(layer), _MOST_LETTERS), va='center', fontsize=9)
+    words, chosen = _cut(_words(layer), _MOST_LETTERS), ','.join(value for value in layer.chosen.values() if isinstance(value, str))
+    axes.text(_BOX + 0.1, middle, words, va='center', fontsize=9)
+    if len(words) + len(chosen) < _MOST_LETTERS:
+        axes.text(_BOX + _BOX_WIDTH - 0.08, middle, chosen, ha='right', va='center', fontsize=8, color='#666666')
     if layer.shape is not None:
         axes.text(_CHANNELS, middle, f'{layer.shape[0]}', ha='right', va='center', fontsize=9)
         axes.text(_PIXELS, middle, '\u00d7'.join(map(str, layer.shape[1:])), ha='center', va='center', fontsize=9)

@@ -68,4 +68,4 @@ def amount(value: float) -> str:
 def amounts_on(axes: Axes) -> None:
     """Write the numbers of the x axis as `amount` does."""
     axes.xaxis.set_major_formatter(EngFormatter())
-    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6))
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))

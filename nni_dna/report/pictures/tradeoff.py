@@ -32,11 +32,11 @@ def draw_rating(axis: str, front: Sequence[Point], ranked: Sequence[Point], limi
     """
     figure, axes = panel()
     if front:
-        axes.step(*zip(*front), where='post', color=BLUE, linewidth=1.4)
-        axes.plot(*zip(*front), '.', color=BLUE, markersize=4, label=f'Pareto front of all ({len(front)} points)')
+        axes.plot(*zip(*front), '.-', drawstyle='steps-post', color=BLUE, linewidth=1.3, markersize=4,
+                  label=f'Pareto front of all ({len(front)} points)')
     axes.plot(*zip(*ranked), 'D', color=ORANGE, markersize=6, label='ranked' + (', by rank' if len(ranked) > 1 else ''))
     _finish(axes, axis, 'rating (smaller is better)', limit)
-    axes.legend(loc='upper right')
+    _legend_above(axes)
     name_points(axes, [*ranked, *front], _ranks(ranked), color=ORANGE, fontsize=9, fontweight='bold')
     return figure
 
@@ -68,8 +68,10 @@ def draw_accuracy(axis: str, quality: str, percent: bool, ranked: Sequence[tuple
     _finish(axes, axis, quality, limit)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, min(high, 1 + 0.08 * (1 - low)))
     if others:
-        axes.legend(loc='lower right')
+        _legend_above(axes)
     name_points(axes, [*own, *others], [str(rank) for rank, _, _ in ranked], color=ORANGE, fontsize=9, fontweight='bold')
     name_points(axes, [*others, *own], [name for name, _, _ in published], color='#555555', fontsize=8)
     return figure
@@ -85,5 +87,9 @@ def _finish(axes: Axes, axis: str, quality: str, limit: float | None) -> None:
     amounts_on(axes)
     if limit is not None:
         axes.axvline(limit, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(f'limit {amount(limit)}', (limit, 0.02), xycoords=('data', 'axes fraction'), xytext=(-3, 0),
-                      textcoords='offset points', rotation=90, ha='right', va='bottom', fontsize=8.5, color='#555555')
+        axes.annotate(f'limit {amount(limit)}', (limit, 0.55), xycoords=('data', 'axes fraction'), xytext=(-3, 0),
+                      textcoords='offset points', rotation=90, ha='right', va='center', fontsize=8.5, color='#555555')
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.legend(loc='lower left', bbox_to_anchor=(-0.02, 1.0), ncols=2, borderpad=0.2, columnspacing=1.4, handletextpad=0.5)

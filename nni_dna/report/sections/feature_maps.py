@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import NniDnaError
 from ..facts.case import Case
-from ..facts.feature_maps import feature_maps
+from ..facts.feature_maps import BlockMaps, feature_maps
 from ..page import Picture, Section
 from ..pictures.feature_maps import draw_feature_maps, draw_image
 from ..pictures.style import png, style
@@ -31,15 +31,20 @@ def feature_maps_section(case: Case) -> Section:
         return section
     section.text = ('Top: the teacher; bottom: the path that rank 1 takes, in the trained supernet, given the teacher\'s map before '
                     'the block. Shown are the channels with the highest variance in the teacher\'s map; the two maps of a channel '
-                    'have the same colours.')
+                    'have the same colours, dark for low values. The distance is that of the rating, on this image alone.')
     with style():
         picture = draw_image(image)
     section.pictures.append(Picture(name='maps-image', png=png(picture), alt='The held-out image',
-                                    caption='The held-out image (its values stretched from black to white).'))
+                                    caption='The held-out image (each channel stretched from black to white).'))
     for maps in blocks:
         with style():
             figure = draw_feature_maps(maps)
         section.pictures.append(Picture(
             name=f'maps-{maps.block}', png=png(figure), alt=f'Feature maps of teacher and student after {maps.block}',
-            caption=f'{maps.block}, teacher stage {maps.stage}: distance {maps.distance:.3f} on this image, measured as the rating.'))
+            caption=_caption(maps)))
     return section
+
+
+def _caption(maps: BlockMaps) -> str:
+    _, height, width = maps.teacher.shape
+    return f'{maps.block}, {width}\u00d7{height} pixels, teacher stage {maps.stage}: distance {maps.distance:.3f}.'

@@ -59,8 +59,7 @@ def _space(case: Case) -> str:
     name = case.folder.settings['space']['name']
     count = case.folder.ranking['architectures_in_space'] if case.folder.ranking else \
         case.setup.chain.all_architectures if case.setup else None
-    restricted = ', restricted by a search-space file' if case.folder.record['search_space'] else ''
-    return name + (f': {count:,} architectures' if count is not None else '') + restricted
+    return name + (f': {count:,} architectures' if count is not None else '')
 
 
 def _images(settings: Any) -> str:
@@ -74,7 +73,11 @@ def _teacher(case: Case) -> str:
     teacher = case.folder.settings['teacher']
     how = {'train': 'trained in the first phase', 'pretrained': 'pretrained'}.get(teacher['weights'], 'weights from a file')
     reached = case.folder.teacher_accuracy
-    return f'{teacher["name"]}, {how}' + (f', {reached:.2%} on the held-out images' if reached is not None and case.percent else '')
+    return f'{teacher["name"]}, {how}' + (f', {reached:.2%} on {_judges(case)}' if reached is not None and case.percent else '')
+
+
+def _judges(case: Case) -> str:
+    return 'the validation images' if case.face_b else 'the held-out images'
 
 
 def _epochs(settings: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Mapping
 from ...show import short
 from ..facts.case import Case
 from ..page import Row, Section, Table
+from ..pictures.style import amount
 
 __all__ = ['ranking_section']
 
@@ -34,4 +35,10 @@ def _row(case: Case, entry: Mapping[str, Any]) -> Row:
     share = case.share_rated_as_well(entry['rating'])
     reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}' if case.percent else f'{entry["accuracy"]:.5g}'
     return Row(cells=(str(entry['rank']), f'{entry["rating"]:.5f}', f'{entry["params"]:,}', f'{entry["madds"]:,}', reached,
-                      '\u2013' if share is None else f'top {100 * share:.2g}%'), architecture=short(entry['architecture']))
+                      _percentile(share)), architecture=short(entry['architecture']))
+
+
+def _percentile(share: float | None) -> str:
+    if share is None:
+        return '\u2013'
+    return f'top {share:.2%}' if share >= 1e-4 else f'1 in {amount(1 / share)}'
