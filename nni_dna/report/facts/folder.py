@@ -150,7 +150,8 @@ def _cells(file: Path, supernet: str, best: tuple[Mapping[str, Any], float] | No
         own = ratings[before:before + paths]
         before += paths
         takes = best is not None and choice.items() <= best[0].items() and best[1] in own
-        cells.append(CellRatings(name=_name(choice, supernet), choice=choice, ratings=own, chosen=best[1] if takes and best else None))
+        cells.append(CellRatings(name=_name(choice, supernet), choice=choice, ratings=own,
+                                 chosen=best[1] if best and takes else None))
     return cells
 
 

@@ -38,7 +38,7 @@ class PublishedModel:
     source: str
 
 
-PUBLISHED_MODELS = tuple(PublishedModel(name, madds * 1e6, params * 1e6, top1 / 100, source) for name, madds, params, top1, source in (
+_TABLE = (  # multiply-adds and parameters in millions, accuracy in per cent
     ('DNA-a', 348, 4.2, 77.1, '1911.13053'),
     ('DNA-b', 394, 4.9, 77.5, '1911.13053'),
     ('DNA-c', 466, 5.3, 77.8, '1911.13053'),
@@ -53,4 +53,8 @@ PUBLISHED_MODELS = tuple(PublishedModel(name, madds * 1e6, params * 1e6, top1 / 
     ('SCARLET-A', 365, 6.7, 76.9, '1908.06022'),
     ('DARTS', 574, 4.7, 73.3, '1806.09055'),
     ('MixNet-M', 360, 5.0, 77.0, '1907.09595'),
-))
+)
+
+PUBLISHED_MODELS = tuple(PublishedModel(name, madds * 1e6, params * 1e6, top1 / 100, source)
+                         for name, madds, params, top1, source in _TABLE)
+"""In no order."""

@@ -38,17 +38,17 @@ def draw_network(layers: Sequence[LayerFacts]) -> Figure:
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(height, 0)  # downwards
     axes.set_axis_off()
-    for x, text, side in ((_BOX, 'layer: kernel, expansion', 'left'), (_CHANNELS, 'width', 'right'), (_PIXELS, 'pixels', 'center'),
-                          (_BAR, 'multiply-adds', 'left')):
+    for x, text, side in ((_BOX, 'layer: kernel, expansion', 'left'), (_CHANNELS, 'width', 'right'),
+                          (_PIXELS, 'pixels', 'center'), (_BAR, 'multiply-adds', 'left')):
         axes.text(x, _HEAD / 2 + 0.02, text, ha=side, va='center', fontsize=8.5, color='#555555')
     dearest = max(layer.cost.madds for layer in layers)
     y, above = _HEAD, None
     for (block, cell), group in groups:
-        axes.add_patch(Rectangle((0.04, y), WIDTH - 0.08, _HEAD + _ROW * len(group) + 0.04, facecolor='#f6f6f6', edgecolor='none'))
+        axes.add_patch(Rectangle((0.04, y), WIDTH - 0.08, _HEAD + _ROW * len(group) + 0.04, color='#f6f6f6', linewidth=0))
         axes.text(_LINE + 0.12, y + _HEAD / 2, block, va='center', fontsize=9.5, fontweight='bold')
         if cell and cell != 'only':
             text = _cut(cell.replace(',', ', '), 72)
-            axes.text(_LINE + 0.78, y + _HEAD / 2, text, va='center', fontsize=8.5 if len(text) < 50 else 6.5, color='#555555')
+            axes.text(_LINE + 0.78, y + _HEAD / 2, text, va='center', color='#555555', fontsize=8.5 if len(text) < 50 else 6.5)
         y += _HEAD
         for layer in group:
             _draw_layer(axes, layer, y, dearest)
@@ -62,9 +62,11 @@ def draw_network(layers: Sequence[LayerFacts]) -> Figure:
 
 def _draw_layer(axes: Axes, layer: LayerFacts, y: float, dearest: int) -> None:
     middle = y + _ROW / 2
-    axes.add_patch(FancyBboxPatch((_BOX + 0.03, y + 0.06), _BOX_WIDTH - 0.06, _ROW - 0.12, boxstyle='round,pad=0.03,rounding_size=0.05',
-                                  facecolor=_BY_KERNEL.get(layer.kernel, '#e6dcf0'), edgecolor='#9a9a9a', linewidth=0.7))
-    words, chosen = _cut(_words(layer), _MOST_LETTERS), ','.join(value for value in layer.chosen.values() if isinstance(value, str))
+    axes.add_patch(FancyBboxPatch((_BOX + 0.03, y + 0.06), _BOX_WIDTH - 0.06, _ROW - 0.12, linewidth=0.7, edgecolor='#9a9a9a',
+                                  boxstyle='round,pad=0.03,rounding_size=0.05',
+                                  facecolor=_BY_KERNEL.get(layer.kernel, '#e6dcf0')))
+    words = _cut(_words(layer), _MOST_LETTERS)
+    chosen = ','.join(value for value in layer.chosen.values() if isinstance(value, str))  # numbers are among the words
     axes.text(_BOX + 0.1, middle, words, va='center', fontsize=9)
     if len(words) + len(chosen) < _MOST_LETTERS:
         axes.text(_BOX + _BOX_WIDTH - 0.08, middle, chosen, ha='right', va='center', fontsize=8, color='#666666')

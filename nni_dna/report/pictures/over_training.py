@@ -28,7 +28,7 @@ def draw_over_training(results: Sequence[EpochResult], losses: Sequence[float], 
         Whether it is a share.
     """
     reached = [(result.epoch, result.accuracy) for result in results if result.accuracy is not None]
-    rows = [([(epoch, loss) for epoch, loss in enumerate(losses, start=1)], 'mean loss of the supernets (smaller is better)', GREY),
+    rows = [(list(enumerate(losses, start=1)), 'mean loss of the supernets (smaller is better)', GREY),
             ([(result.epoch, result.rating) for result in results], 'rating of the best architecture (smaller is better)', BLUE),
             (reached, f'its {quality}', ORANGE)]
     rows = [row for row in rows if row[0]]

@@ -37,7 +37,7 @@ def draw_ratings(block: str, cells: Sequence[CellRatings]) -> Figure:
         many = len(ratings) > _FEW
         if many:
             counts = np.histogram(ratings, edges)[0]
-            axes.stairs(row + 0.72 * counts / counts.max(), edges, baseline=row, fill=True, color=BLUE, alpha=0.35, linewidth=0)
+            axes.stairs(row + 0.72 * counts / counts.max(), edges, baseline=row, fill=True, color=BLUE, alpha=0.35)
         if len(ratings) <= _MOST_TICKS:
             axes.vlines(ratings, row, row + (0.12 if many else 0.5), color=BLUE, linewidth=0.8 if many else 1.2)
         if cell.chosen is not None:
@@ -50,7 +50,7 @@ def draw_ratings(block: str, cells: Sequence[CellRatings]) -> Figure:
     labels = _labels(shown)
     axes.set_title(block, pad=18 if labels else None)
     if labels:
-        axes.annotate(f'cells by {", ".join(labels)}', (0, 1), xycoords='axes fraction', xytext=(0, 5), textcoords='offset points',
+        axes.annotate(f'cells by {", ".join(labels)}', (0, 1), (0, 5), xycoords='axes fraction', textcoords='offset points',
                       fontsize=8, color='#555555')
     return figure
 

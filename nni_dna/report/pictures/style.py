@@ -23,8 +23,9 @@ LINES = (BLUE, ORANGE, '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#222222', '#
 
 _COLOURS = 200  # of a PNG; a third of the size that full colour takes, and no difference to the eye
 
-_RULES: dict[str, Any] = {
-    'font.family': 'DejaVu Sans', 'font.size': 10, 'axes.titlesize': 10.5, 'axes.titleweight': 'bold', 'axes.titlelocation': 'left',
+_RULES: Any = {
+    'font.family': 'DejaVu Sans', 'font.size': 10, 'axes.titlesize': 10.5, 'axes.titleweight': 'bold',
+    'axes.titlelocation': 'left',
     'axes.labelsize': 10, 'xtick.labelsize': 9, 'ytick.labelsize': 9, 'legend.fontsize': 9, 'legend.frameon': False,
     'text.color': INK, 'axes.labelcolor': INK, 'xtick.color': INK, 'ytick.color': INK, 'axes.edgecolor': '#9a9a9a',
     'axes.spines.top': False, 'axes.spines.right': False, 'axes.linewidth': 0.8, 'axes.grid': True, 'axes.axisbelow': True,

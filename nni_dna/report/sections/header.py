@@ -100,8 +100,9 @@ def _paths(case: Case) -> str:
 def _retraining(settings: Any) -> str:
     if 'retrain' not in settings:
         return f"the best {settings['search']['top_k']}, by the experiment's evaluator"
-    changed = ', '.join(f'{key} {value:g}' for key, value in settings['retrain'].items() if isinstance(value, (int, float)))
-    return f'the best {settings["search"]["top_k"]}, recipe {settings["retrain"]["recipe"]}' + (f' ({changed})' if changed else '')
+    retrain, best = settings['retrain'], settings['search']['top_k']
+    changed = ', '.join(f'{key} {value}' for key, value in retrain.items() if key != 'recipe' and value is not None)
+    return f'the best {best}, recipe {retrain["recipe"]}' + (f' ({changed})' if changed else '')
 
 
 def _times(case: Case) -> str:

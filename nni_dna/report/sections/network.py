@@ -21,8 +21,8 @@ def network_section(case: Case) -> Section:
     else:
         layers = layers_of(case.setup, case.folder.entries[0]['architecture'])
         section.text = ('Rank 1, from the image at the top to the classes at the bottom: operation, kernel in pixels, expansion '
-                        '(and SE for squeeze-and-excitation), channels and pixels of the output, multiply-adds for one image. At the right of a box is the candidate that the '
-                        'search chose there.')
+                        '(and SE for squeeze-and-excitation), channels and pixels of the output, multiply-adds for one image. At '
+                        'the right of a box is the candidate that the search chose there.')
         with style():
             figure = draw_network(layers)
         section.pictures.append(Picture(name='network', png=png(figure), alt='The layers of the architecture of rank 1',

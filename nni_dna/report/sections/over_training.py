@@ -19,7 +19,7 @@ def over_training_section(case: Case) -> Section | None:
     with style():
         figure = draw_over_training(results, mean_losses(case.folder.losses), case.quality, case.percent)
     text = 'What the search finds with the ratings of each epoch, and how well that is after training from scratch.'
-    return Section(key='over-training', title='The searched models over the supernets\' training', text=text,
+    return Section(key='over-training', title="The searched models over the supernets' training", text=text,
                    pictures=[Picture(name='over-training', png=png(figure),
-                                     alt='Loss, rating and accuracy over the epochs of the supernets\' training',
-                                     caption='Loss: mean over all supernets. Rating: of the best architecture under the limits.')])
+                                     alt='Loss, rating and accuracy over the epochs',
+                                     caption='Rating and accuracy are those of the best architecture under the limits.')])

@@ -33,7 +33,7 @@ def ranking_section(case: Case) -> Section:
 
 def _row(case: Case, entry: Mapping[str, Any]) -> Row:
     share = case.share_rated_as_well(entry['rating'])
-    reached = 'not yet' if entry['accuracy'] is None else f'{entry["accuracy"]:.2%}' if case.percent else f'{entry["accuracy"]:.5g}'
+    reached = 'not yet' if entry['accuracy'] is None else format(entry['accuracy'], '.2%' if case.percent else '.5g')
     return Row(cells=(str(entry['rank']), f'{entry["rating"]:.5f}', f'{entry["params"]:,}', f'{entry["madds"]:,}', reached,
                       _percentile(share)), architecture=short(entry['architecture']))
 

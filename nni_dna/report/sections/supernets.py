@@ -19,8 +19,9 @@ def losses_section(case: Case) -> Section:
     section = Section(key='losses', title='Training of the supernets')
     _say_what_is_missing(case, section, 'trained')
     if case.folder.losses:
-        section.text = ('The distillation loss: mean squared distance to the teacher\'s feature map on training images, mean over '
-                        'the paths that each epoch sampled. It depends on the scale of the feature map, so blocks cannot be compared.')
+        section.text = ("The distillation loss: mean squared distance to the teacher's feature map on training images, mean over "
+                        'the paths that each epoch sampled. It depends on the scale of the feature map, so blocks cannot be '
+                        'compared.')
     for block, losses in case.folder.losses.items():
         with style():
             figure = draw_losses(block, losses)
@@ -58,5 +59,5 @@ def _caption(block: str, cells: Sequence[CellRatings]) -> str:
 def _say_what_is_missing(case: Case, section: Section, done: str) -> None:
     finished, total = case.folder.progress.counts.get('distill', (0, 0))
     if finished < total or not total:
-        section.notes.append(f'Not all there yet: {finished} of {total} distillation tasks are finished; what is not {done} yet is '
-                             'left out.' if total else f'Nothing is {done} yet.')
+        section.notes.append(f'Not all there yet: {finished} of {total} distillation tasks are finished; what is not {done} yet '
+                             'is left out.' if finished else f'Nothing is {done} yet.')
