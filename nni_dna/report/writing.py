@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..campaign.work import WorkFolder
 from ..errors import WorkFolderError
 from ..files import write_atomically
 from .facts.case import open_case
@@ -44,16 +45,24 @@ def write_report(root: Path, output: Path | None = None) -> Path:
     WorkFolderError
         If this is no work folder, or the output cannot be written.
     """
-    case = open_case(root.resolve())
-    found: list[Section] = [section for make in _SECTIONS if (section := make(case)) is not None]
-    page = render(title_of(case), state_of(case), case.folder.notices, settings_of(case), found)
+    WorkFolder(root.resolve()).record()
     folder = root.resolve() / 'report' if output is None else output.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    case = open_case(root.resolve())
+    found: list[Section] = [section for make in _SECTIONS if (section := make(case)) is not None]
+    page = render(title_of(case), state_of(case), case.folder.notices, settings_of(case), found)
+    try:
         for section in found:
             for picture in section.pictures:
                 write_atomically(folder / f'{picture.name}.png', picture.png)
         write_atomically(folder / 'report.html', page.encode())
     except OSError as error:
-        raise WorkFolderError(f'--output: expected a folder to write to, got {folder}: {error}; name another') from error
+        raise _cannot_write(folder, error) from error
     return folder / 'report.html'
+
+
+def _cannot_write(folder: Path, error: OSError) -> WorkFolderError:
+    return WorkFolderError(f'--output: expected a folder to write to, got {folder}: {error}; name another')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +78,9 @@ def open_case(root: Path) -> Case:
     try:
         setup = rebuild_setup(folder.work)
         setup.costs  # takes images, space and teacher
-    except NniDnaError as error:
-        return Case(folder=folder, setup=None, missing=str(error))
-    except Exception as error:  # the user's own modules, or a model hub out of reach
-        return Case(folder=folder, setup=None, missing=f'{type(error).__name__}: {error}')
+    except Exception as error:  # ours, or of the user's own modules, or a model hub out of reach
+        missing = str(error) if isinstance(error, NniDnaError) else f'{type(error).__name__}: {error}'
+        found = Case(folder=folder, setup=None, missing=missing)
+        hint = '. The images of a NasExperiment are there again only if NNI traced their data set (nni.trace)'
+        return replace(found, missing=missing + hint) if found.face_b else found
     return Case(folder=folder, setup=setup)

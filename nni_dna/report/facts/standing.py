@@ -8,13 +8,14 @@ import numpy as np
 
 __all__ = ['share_rated_as_well']
 
-_BINS = 4096  # of the sum's range; the answer is off by those within N of them above the rating, N being the blocks
+_BINS = 4096  # between the best rating of all and the one that is asked for
 
 
 def share_rated_as_well(tables: Sequence[np.ndarray], rating: float) -> float:
     """The share of all combinations of one path per block whose rating is as good or better.
 
-    Ratings are rounded down to bins and the bins' counts convolved, so the answer is never too small.
+    What each path adds to the best is rounded down to bins and the bins' counts are convolved, so the answer is never too
+    small, and counts too many only among the combinations that are worse by less than a bin per block.
 
     Parameters
     ----------
@@ -23,15 +24,12 @@ def share_rated_as_well(tables: Sequence[np.ndarray], rating: float) -> float:
     rating
         The sum over the blocks to compare with.
     """
-    finite = [table[np.isfinite(table)] for table in tables]
-    lowest = [float(table.min()) for table in finite]
-    spread = sum(float(table.max()) - low for table, low in zip(finite, lowest))
-    if spread == 0:
-        return 1.0
-    width = spread / _BINS
+    lowest = [float(table[np.isfinite(table)].min()) for table in tables]
+    rounding = 1e-12 * sum(map(abs, lowest))
+    width = (max(rating - sum(lowest), 0.0) + rounding) / _BINS
     shares = np.ones(1)
-    for own, table, low in zip(finite, tables, lowest):
-        bins = np.floor((own - low) / width).astype(np.int64)
-        shares = np.convolve(shares, np.bincount(bins) / len(table))
-    last = int(np.floor((rating - sum(lowest)) / width * (1 + 1e-12) + 1e-9))
-    return float(min(shares[:last + 1].sum(), 1.0))
+    for table, low in zip(tables, lowest):
+        bins = np.floor((table[np.isfinite(table)] - low) / width)
+        counts = np.bincount(bins[bins <= _BINS].astype(np.int64))
+        shares = np.convolve(shares, counts / len(table))[:_BINS + 1]
+    return float(min(shares.sum(), 1.0))

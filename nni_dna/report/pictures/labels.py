@@ -36,6 +36,7 @@ def name_points(axes: Axes, points: Sequence[tuple[float, float]], names: Sequen
     figure = axes.figure
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
+    figure.set_layout_engine('none')  # what is free now stays free
     renderer = FigureCanvasAgg(figure).get_renderer()
     radius = 4 * figure.dpi / 72
     pixels = [axes.transData.transform(point) for point in points]

@@ -12,6 +12,7 @@ from .style import LINES, panel
 
 __all__ = ['draw_losses']
 
+_MOST_IN_COLUMN = 8
 _STYLES = ('-', (0, (5, 2)), (0, (1, 1.5)))
 
 
@@ -35,5 +36,6 @@ def draw_losses(block: str, losses: Mapping[str, Sequence[float | None]]) -> Fig
     axes.set_ylabel('mean squared error\n(smaller is better)')
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     if len(losses) > 1:
-        axes.legend(title='cell', title_fontsize=9)
+        axes.legend(title='cell', title_fontsize=9, ncols=1 + (len(losses) - 1) // _MOST_IN_COLUMN,
+                    fontsize=9 if len(losses) <= _MOST_IN_COLUMN else 7)
     return figure

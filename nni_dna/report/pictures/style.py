@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any, Iterator
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from PIL import Image
@@ -30,7 +32,7 @@ _RULES: Any = {
     'text.color': INK, 'axes.labelcolor': INK, 'xtick.color': INK, 'ytick.color': INK, 'axes.edgecolor': '#9a9a9a',
     'axes.spines.top': False, 'axes.spines.right': False, 'axes.linewidth': 0.8, 'axes.grid': True, 'axes.axisbelow': True,
     'grid.color': '#e6e6e6', 'grid.linewidth': 0.7, 'lines.linewidth': 1.8, 'xtick.major.width': 0.8, 'ytick.major.width': 0.8,
-    'figure.facecolor': 'white', 'image.cmap': 'viridis', 'image.interpolation': 'nearest', 'savefig.dpi': 200,
+    'figure.facecolor': 'white', 'image.cmap': 'viridis', 'image.interpolation': 'nearest', 'figure.dpi': 200,
 }
 
 
@@ -51,11 +53,12 @@ def panel(height: float = 3.3) -> tuple[Figure, Axes]:
 
 def png(figure: Figure) -> bytes:
     """A figure as a PNG; the same figure gives the same bytes."""
-    drawn, small = io.BytesIO(), io.BytesIO()
+    canvas, content = FigureCanvasAgg(figure), io.BytesIO()
     with style():
-        figure.savefig(drawn, format='png')
-    Image.open(drawn).convert('RGB').quantize(_COLOURS).save(small, format='png', optimize=True)
-    return small.getvalue()
+        canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    Image.fromarray(np.ascontiguousarray(pixels)).quantize(_COLOURS).save(content, format='png', optimize=True)
+    return content.getvalue()
 
 
 def amount(value: float) -> str:

@@ -29,9 +29,9 @@ def feature_maps_section(case: Case) -> Section:
     except Exception as error:  # the user's own loaders and modules
         section.notes.append(f'Left out, since the images or the teacher failed: {type(error).__name__}: {error}')
         return section
-    section.text = ("Top: the teacher; bottom: the path that rank 1 takes, in the trained supernet, given the teacher's map before "
-                    "the block. Shown are the channels with the highest variance in the teacher's map; the two maps of a channel "
-                    'have the same colours, dark for low values. The distance is that of the rating, on this image alone.')
+    section.text = ("Top: the teacher; bottom: the path that rank 1 takes, in the trained supernet, given the teacher's map "
+                    "before the block. Shown are the channels with the highest variance in the teacher's map; the two maps of a "
+                    'channel have the same colours, dark for low. The distance is that of the rating, on this image alone.')
     with style():
         picture = draw_image(image)
     section.pictures.append(Picture(name='maps-image', png=png(picture), alt='The held-out image',

@@ -59,6 +59,9 @@ def _fronts(case: Case, section: Section) -> dict[str, list[tuple[float, float]]
     if case.setup is None:
         section.notes.append(f'The Pareto front is left out, since the costs cannot be counted again: {case.missing}')
         return {}
+    if case.folder.notices:
+        section.notes.append('The Pareto front is left out, since results are damaged.')
+        return {}
     try:
         ratings = [block_ratings(case.folder.work.root, block) for block in case.setup.chain.blocks]
         return {cost: front(case.setup.chain, case.setup.costs, ratings, cost) for cost in COSTS}
