@@ -92,7 +92,6 @@ def test_the_users_own_style_stays_as_it_is_and_does_not_matter():
         assert matplotlib.rcParams['font.size'] == 30
 
 
-@pytest.mark.parametrize('value, text', [(348e6, '348 M'), (4.2e6, '4.2 M'), (30_000, '30 k'), (999_999, '1 M'), (12, '12'),
-                                         (1.96e17, '1.96e+08 G')])
+@pytest.mark.parametrize('value, text', [(348e6, '348 M'), (4.2e6, '4.2 M'), (30_000, '30 k'), (999_999, '1 M'), (12, '12')])
 def test_amounts_are_written_as_people_write_them(value, text):
     assert amount(value) == text

@@ -35,21 +35,21 @@ class Case:
     missing: str = ''
 
     @property
-    def face_b(self) -> bool:
-        """Whether a NasExperiment ran it, whose evaluator retrains."""
+    def has_evaluator(self) -> bool:
+        """Whether it is a NasExperiment, whose evaluator retrains, rather than a YAML file's."""
         return 'evaluator' in self.folder.settings
 
     @property
     def quality(self) -> str:
         """What a retrained network is judged by."""
-        if not self.face_b:
+        if not self.has_evaluator:
             return 'accuracy on the test images'
         return 'accuracy on the validation images' if self.percent else 'final metric of the evaluator'
 
     @property
     def percent(self) -> bool:
         """Whether that is a share."""
-        return not self.face_b or str(self.folder.settings['evaluator'].get('class', '')).endswith(':Classification')
+        return not self.has_evaluator or str(self.folder.settings['evaluator'].get('class', '')).endswith(':Classification')
 
     def whole_table(self, block: str) -> np.ndarray | None:
         """(paths,) The ratings of a block; None where a cell's are not there."""
@@ -82,5 +82,5 @@ def open_case(root: Path) -> Case:
         missing = str(error) if isinstance(error, NniDnaError) else f'{type(error).__name__}: {error}'
         found = Case(folder=folder, setup=None, missing=missing)
         hint = '. The images of a NasExperiment are there again only if NNI traced their data set (nni.trace)'
-        return replace(found, missing=missing + hint) if found.face_b else found
+        return replace(found, missing=missing + hint) if found.has_evaluator else found
     return Case(folder=folder, setup=setup)

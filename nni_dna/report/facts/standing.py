@@ -24,12 +24,13 @@ def share_rated_as_well(tables: Sequence[np.ndarray], rating: float) -> float:
     rating
         The sum over the blocks to compare with.
     """
-    lowest = [float(table[np.isfinite(table)].min()) for table in tables]
-    rounding = 1e-12 * sum(map(abs, lowest))
+    finite = [table[np.isfinite(table)] for table in tables]
+    lowest = [float(own.min()) for own in finite]
+    rounding = 1e-12 * sum(float(np.abs(own).max()) for own in finite) or 1.0  # all are 0
     width = (max(rating - sum(lowest), 0.0) + rounding) / _BINS
     shares = np.ones(1)
-    for table, low in zip(tables, lowest):
-        bins = np.floor((table[np.isfinite(table)] - low) / width)
+    for table, own, low in zip(tables, finite, lowest):
+        bins = np.floor((own - low) / width)
         counts = np.bincount(bins[bins <= _BINS].astype(np.int64))
         shares = np.convolve(shares, counts / len(table))[:_BINS + 1]
     return float(min(shares.sum(), 1.0))

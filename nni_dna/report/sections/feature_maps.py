@@ -37,6 +37,9 @@ def feature_maps_section(case: Case) -> Section:
     section.pictures.append(Picture(name='maps-image', png=png(picture), alt='The held-out image',
                                     caption='The held-out image (each channel stretched from black to white).'))
     for maps in blocks:
+        if maps.teacher[0].numel() == 1:
+            section.notes.append(f'{maps.block} gives maps of one pixel, which show nothing. Its distance: {maps.distance:.3f}.')
+            continue
         with style():
             figure = draw_feature_maps(maps)
         section.pictures.append(Picture(

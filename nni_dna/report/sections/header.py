@@ -77,7 +77,7 @@ def _teacher(case: Case) -> str:
 
 
 def _judges(case: Case) -> str:
-    return 'the validation images' if case.face_b else 'the held-out images'
+    return 'the validation images' if case.has_evaluator else 'the held-out images'
 
 
 def _epochs(settings: Any) -> str:

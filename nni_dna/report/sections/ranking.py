@@ -41,4 +41,6 @@ def _row(case: Case, entry: Mapping[str, Any]) -> Row:
 def _percentile(share: float | None) -> str:
     if share is None:
         return '\u2013'
-    return f'top {share:.2%}' if share >= 1e-4 else f'1 in {amount(1 / share)}'
+    if share >= 1e-4:
+        return f'top {share:.2%}'
+    return '1 in ' + (amount(1 / share) if share > 1e-12 else f'{1 / share:.1e}'.replace('e+', 'e'))
