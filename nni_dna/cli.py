@@ -1,4 +1,5 @@
-"""``nni-dna``: check a config, show a campaign, search again, export winners. No torch until a command needs it."""
+"""``nni-dna``: check, show and report an experiment, search again, export and transfer winners. No torch until a command needs
+it."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import contextlib
 import importlib
 import io
 import json
+import logging
 import sys
 import warnings
 from importlib.util import find_spec
@@ -58,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     transfer.add_argument('--seed', type=int, default=0, help='of everything random (default 0)')
     transfer.add_argument('--output', type=Path, required=True, help='a new folder for the weights and transfer.json')
     transfer.set_defaults(run=_transfer)
+
+    report = commands.add_parser('report', help='write a page with pictures of an experiment, finished or not; print its path')
+    report.add_argument('work', type=Path, help='the work folder')
+    report.add_argument('--output', metavar='FOLDER', type=Path, help='where to write it (default: report in the work folder)')
+    report.set_defaults(run=_report)
 
     arguments = parser.parse_args(argv)
     try:
@@ -147,6 +154,13 @@ def _transfer(arguments: argparse.Namespace) -> str:
     add_to_path(Path.cwd())
     return run_transfer(arguments.work, arguments.output, arguments.rank, arguments.data, arguments.recipe, arguments.changes,
                         arguments.seed)
+
+
+def _report(arguments: argparse.Namespace) -> str:
+    _mute_nni()
+    logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)  # an evaluator's trainer tells of the GPUs
+    from .report import write_report
+    return str(write_report(arguments.work, arguments.output))
 
 
 def _mute_nni() -> None:

@@ -10,7 +10,7 @@ from .campaign.progress import Progress, read_progress
 from .campaign.tasks import PHASES
 from .campaign.work import WorkFolder
 
-__all__ = ['ranking_lines', 'show', 'short']
+__all__ = ['duration', 'ranking_lines', 'show', 'short']
 
 _FURTHER = {'memory': ('  memory (B)', '  {:>10,}'), 'latency_ms': ('  latency (ms)', '  {:>12,.3f}')}
 """Costs that are there where a limit asks for them: title and form of their columns."""
@@ -47,12 +47,12 @@ def _progress_lines(progress: Progress, now: float) -> list[str]:
             done, total = progress.counts[phase]
             lines.append(f'  {phase:<10} {done} of {total} done')
     for task, since in progress.running.items():
-        lines.append(f'  running    {task}, for {_duration(now - since)}')
+        lines.append(f'  running    {task}, for {duration(now - since)}')
     if progress.last_error:
         lines.append(f'  failed     {progress.last_error}')
     if progress.phase != 'done':
         left = progress.seconds_left(now)
-        lines.append(f'time left    {"not known yet" if left is None else "about " + _duration(left)}')
+        lines.append(f'time left    {"not known yet" if left is None else "about " + duration(left)}')
     return lines
 
 
@@ -94,7 +94,8 @@ def short(architecture: dict[str, Any]) -> str:
     return ' | '.join(' '.join(sorted(values, key=lambda value: not value.endswith(':'))) for values in blocks.values())
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
     seconds = max(0, round(seconds))
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

@@ -16,7 +16,7 @@ from ..spaces import Cell
 from ..supernet import BlockSupernet
 from ..teacher import StagedTeacher
 
-__all__ = ['rate', 'best_path', 'cells_of', 'name_of']
+__all__ = ['rate', 'best_path', 'calibration_images', 'cells_of', 'name_of']
 
 
 def name_of(setup: Setup, key: SupernetKey) -> str:
@@ -89,7 +89,7 @@ def rate(setup: Setup, images: Images, teacher: StagedTeacher, supernets: Mappin
     device
         Where to compute.
     """
-    calibration = _calibration_images(images, setup.settings.rate.calibration_images)
+    calibration = calibration_images(images, setup.settings.rate.calibration_images)
     teacher.to(device).calibrate(calibration.to(device))
     if setup.settings.distill.input != 'cascade':
         return _rate(setup, images, calibration, BlockInputs(teacher, searched), supernets, device)
@@ -118,7 +118,8 @@ def _rate(setup: Setup, images: Images, calibration: torch.Tensor, inputs: Block
     return ratings
 
 
-def _calibration_images(images: Images, wanted: int) -> torch.Tensor:
+def calibration_images(images: Images, wanted: int) -> torch.Tensor:
+    """(wanted, channels, height, width) From which each path's BatchNorm statistics are taken."""
     batches, count = [], 0
     for batch in images.calibration():
         batches.append(images_of(batch))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
 __all__ = ['Layer', 'Cell', 'Block', 'Chain', 'Architecture']
 
@@ -83,6 +83,17 @@ class Cell:
             path, digit = divmod(path, base)
             digits.append(digit)
         return tuple(reversed(digits))
+
+    def path_of(self, digits: Sequence[int | None]) -> int | None:
+        """The number of the path that picks these options, the inverse of `digits`; None if it is not rated."""
+        path = 0
+        for base, digit in zip(self.radix, digits):
+            if digit is None:
+                return None
+            path = path * base + digit
+        if self.subset is None:
+            return path
+        return self.subset.index(path) if path in self.subset else None
 
     def architecture(self, path: int) -> Architecture:
         """The choices (label to value) of path number ``path``, the choice of the cell included."""
@@ -167,6 +178,25 @@ class Block:
             path -= cell.paths
         raise IndexError(f'{self.name} has {self.paths} paths only')
 
+    def path_of(self, architecture: Mapping[str, Any]) -> int:
+        """The number of the path that makes an architecture's choices.
+
+        Raises
+        ------
+        ValueError
+            If there is none among those that are rated.
+        """
+        before = 0
+        for cell in self.cells:
+            if cell.choice.items() <= architecture.items():
+                digits = [next((number for number, option in enumerate(layer.options)
+                                if option.items() <= architecture.items()), None) for layer in cell.layers]
+                path = cell.path_of(digits)
+                if path is not None:
+                    return before + path
+            before += cell.paths
+        raise ValueError(f'{self.name}: no rated path makes the choices {dict(architecture)}')
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
@@ -217,3 +247,13 @@ class Chain:
             cell, local = block.locate(path)
             sample.update(block.cells[cell].architecture(local))
         return sample
+
+    def paths_of(self, architecture: Mapping[str, Any]) -> tuple[int, ...]:
+        """One path number per block, such that `architecture` gives the choices back.
+
+        Raises
+        ------
+        ValueError
+            If no rated path of a block makes these choices.
+        """
+        return tuple(block.path_of(architecture) for block in self.blocks)

@@ -18,7 +18,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import ExecutableModelSpace, RawFormatModelSpace, SimplifiedModelSpace
 
 from ..errors import SettingsError
-from ..imports import signature_of
+from ..imports import import_object, signature_of
 
 __all__ = ['Parts', 'traced']
 
@@ -109,6 +109,26 @@ class Parts:
                 'evaluator': _plain(self.evaluator), 'train_dataloaders': _plain(self.train_dataloaders),
                 'val_dataloaders': _plain(self.val_dataloaders), 'mutation_hooks': [_plain(hook) for hook in self.mutation_hooks]}
 
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Parts:
+        """What `record` gave: everything that NNI traced is made again from its class and arguments.
+
+        Raises
+        ------
+        SettingsError
+            If a part cannot be made, as one that is known by its class alone.
+        """
+        space = record['space']
+        try:
+            return Parts(space=(import_object(space['name'], 'model space'), (), space['args']),
+                         evaluator=_made(record['evaluator']), train_dataloaders=_made(record['train_dataloaders']),
+                         val_dataloaders=_made(record['val_dataloaders']),
+                         mutation_hooks=[import_object(hook, 'mutation_hooks') for hook in record['mutation_hooks']])
+        except Exception as error:  # the user's own constructors
+            raise SettingsError('the evaluator and the loaders cannot be made again from what the work folder knows of them '
+                                f'({type(error).__name__}: {error}); wrap the classes of datasets and LightningModules in '
+                                'nni.trace, and define them in modules beside the script') from error
+
 
 def _named(symbol: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """All arguments of a constructor by name."""
@@ -139,6 +159,19 @@ def _plain(value: Any) -> Any:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):
         return f'{type(value).__module__}:{type(value).__qualname__}'
+
+
+def _made(plain: Any) -> Any:
+    """The inverse of `_plain`, as far as there is one."""
+    if isinstance(plain, Mapping) and plain.keys() == {'class', 'args', 'kwargs'}:
+        symbol = nni.trace(import_object(plain['class'], 'evaluator'))
+        return symbol(*_made(plain['args']), **_made(plain['kwargs']))
+    if isinstance(plain, Mapping) and 'function' in plain:
+        arguments = {key: _made(value) for key, value in plain.items() if key != 'function'}
+        return FunctionalEvaluator(import_object(plain['function'], 'evaluator'), **arguments)
+    if isinstance(plain, Mapping):
+        return {key: _made(value) for key, value in plain.items()}
+    return [_made(entry) for entry in plain] if isinstance(plain, list) else plain
 
 
 def traced(model_space: ExecutableModelSpace) -> tuple[type, Sequence[Any], Mapping[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Mapping
@@ -12,13 +14,13 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import nn
 
 from ..campaign.setup import Setup
-from ..errors import SpaceError
-from ..settings import to_plain
+from ..errors import SettingsError, SpaceError
+from ..settings import differences, to_plain
 from ..supernet import DNAMutator
 from .evaluation import distillation_trainer, evaluate
 from .images import LoaderImages
 from .parts import Parts
-from .settings import StrategySettings
+from .settings import StrategySettings, read_strategy_settings
 
 __all__ = ['StrategySetup']
 
@@ -41,6 +43,25 @@ class StrategySetup(Setup):
     def __init__(self, settings: StrategySettings, definition: Mapping[str, Any], parts: Parts):
         super().__init__(settings, definition)
         self._parts = parts
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any], work: Path) -> StrategySetup:
+        """What `record` gave, read from a work folder: the evaluator and the loaders are made again.
+
+        Raises
+        ------
+        SettingsError
+            If that does not give the same experiment, as where a loader's data set is not traced by NNI.
+        """
+        known = {field.name for field in dataclasses.fields(StrategySettings)}
+        given = {key: value for key, value in record['settings'].items() if key in known}
+        setup = StrategySetup(read_strategy_settings({**given, 'work': str(work)}, work), record['search_space'],
+                              Parts.from_record(record['settings']))
+        lines = differences({**record['settings'], 'work': str(work)},
+                            json.loads(json.dumps(setup.record()['settings'], default=str)))
+        if lines:
+            raise SettingsError(f'the experiment cannot be made again from its record: {"; ".join(lines)}')
+        return setup
 
     def record(self) -> dict[str, Any]:
         return {'settings': {**to_plain(self.settings), **self._parts.record()}, 'search_space': dict(self.definition)}

@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+import toys
 
 from nni_dna.spaces import Block, Cell, Chain, Layer
+from nni_dna.spaces.subset import limit_paths
 
 
 def make_cell(name, radix, choice=None):
@@ -140,3 +142,19 @@ def test_what_a_block_hands_on_are_the_different_choices_of_those_labels_alone()
 def test_the_layers_of_a_block_are_those_of_its_deepest_cell():
     cells = (make_cell('x', (2, 3)), make_cell('y', (2, 1, 3)), make_cell('z', (4,)))
     assert Block(name='block1', modules=('a',), cells=cells).layers == 3
+
+
+@pytest.mark.parametrize('space', [toys.Space, toys.Scaled])
+@pytest.mark.parametrize('most', [20_000, 4])
+def test_an_architecture_gives_its_paths_back_and_one_that_is_not_rated_is_refused(space, most):
+    whole = toys.read_chain(space())
+    chain = limit_paths(whole, most, seed=0)
+    for paths in itertools.product(*(range(block.paths) for block in chain.blocks)):
+        assert chain.paths_of(chain.architecture(paths)) == paths
+    rated = {tuple(sorted(chain.architecture(paths).items()))
+             for paths in itertools.product(*(range(block.paths) for block in chain.blocks))}
+    for paths in itertools.product(*(range(block.paths) for block in whole.blocks)):
+        architecture = whole.architecture(paths)
+        if tuple(sorted(architecture.items())) not in rated:
+            with pytest.raises(ValueError, match='no rated path'):
+                chain.paths_of(architecture)
