@@ -49,9 +49,10 @@ class DNA(Strategy):
     Parameters
     ----------
     teacher
-        A torchvision classifier such as ``'resnet18'``, or a class or function that builds an nn.Module (or its import path);
-        or a mapping with ``name`` and any of ``args``, ``stages``, ``weights`` (see
-        :class:`nni_dna.settings.sections.TeacherSettings`). The evaluator trains it first, unless ``weights`` says otherwise.
+        A torchvision classifier such as ``'resnet18'``, a model of timm as ``'timm:NAME'``, or a class or function that builds an
+        nn.Module (or its import path); or a mapping with ``name`` and any of ``args``, ``stages``, ``weights``, ``batch_norm``
+        (see :class:`nni_dna.settings.sections.TeacherSettings`). The evaluator trains it first, unless ``weights`` says
+        otherwise.
     top_k
         How many of the best architectures to train and to export.
     max_params, max_madds

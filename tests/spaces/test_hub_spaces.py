@@ -43,8 +43,8 @@ PROXYLESS_STAGE = 6 + 6**2 + 6**3 + 6**4
 
 
 @pytest.mark.parametrize('teacher, names', [
-    ('efficientnet_b0', 'features.2 features.3 features.4 features.5 features.8'),
-    ('mobilenet_v3_large', 'features.3 features.6 features.9 features.12 features.16'),
+    ('efficientnet_b0', 'features.2 features.3 features.4 features.5 features.7'),
+    ('mobilenet_v3_large', 'features.3 features.6 features.9 features.12 features.15'),
 ])
 def test_proxylessnas_is_cut_at_its_stages(teacher, names):
     chain, found = cut('proxyless', teacher)
@@ -83,7 +83,7 @@ def test_shufflenet_is_cut_where_its_resolution_changes_and_halfway_where_the_te
     chain, names = cut('shuffle', 'efficientnet_b0', max_paths=1000)
     assert block_names(chain) == [('features.0', 'features.3'), ('features.4', 'features.7'), ('features.8', 'features.11'),
                                   ('features.12', 'features.15'), ('features.16', 'features.19')]
-    assert names == ('features.2', 'features.3', 'features.4', 'features.5', 'features.8')
+    assert names == ('features.2', 'features.3', 'features.4', 'features.5', 'features.7')
     assert chain.stem == ('first_conv',)
     assert chain.architectures == 4**20
     assert all(cell.name == 'only' for block in chain.blocks for cell in block.cells)
@@ -101,7 +101,7 @@ def test_mobilenetv3_has_its_stem_in_the_first_block_since_that_has_a_choice():
     chain, names = cut('mobilenet', 'efficientnet_b0', max_paths=1000)
     assert chain.stem == ()
     assert block_names(chain) == [('stem', 'blocks.0'), *((f'blocks.{index}',) * 2 for index in range(1, 6))]
-    assert names == ('features.1', 'features.2', 'features.3', 'features.4', 'features.5', 'features.8')
+    assert names == ('features.1', 'features.2', 'features.3', 'features.4', 'features.5', 'features.7')
     layer, optional = 2 * 3, 2 * 3 * 2  # expansions, kernels, and whether to squeeze
     assert [block.all_paths for block in chain.blocks] == [
         2 * 3, *(number + number**2 for number in (layer, optional, layer, optional, optional))]

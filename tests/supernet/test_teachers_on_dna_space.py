@@ -22,7 +22,6 @@ EFFICIENTNETS = {
     'b6': [40, 72, 144, 200, 344, 576], 'b7': [48, 80, 160, 224, 384, 640]}
 
 TEACHERS = {
-    'efficientnet_b0': 'features.2 features.3 features.4 features.5 features.6 features.7',
     'resnet50': 'layer1 layer2 layer3.2 layer3 layer4.1 layer4',
     'mobilenet_v2': 'features.3 features.6 features.10 features.13 features.15 features.17',
     'mobilenet_v3_large': 'features.3 features.6 features.9 features.12 features.14 features.15',
@@ -31,7 +30,6 @@ TEACHERS = {
     'convnext_tiny': 'features.1 features.3 features.5.4 features.5 features.7.1 features.7',
     'swin_t': 'features.1 features.3 features.5.2 features.5 features.7.0 features.7',
     'timm:efficientnet_b0': 'blocks.1 blocks.2 blocks.3 blocks.4 blocks.5 blocks.6',
-    'timm:resnet18': 'layer1 layer2 layer3.0 layer3 layer4.0 layer4',
     'timm:mobilenetv3_large_100': 'blocks.1 blocks.2 blocks.3 blocks.4 blocks.5.1 blocks.5',
     'timm:convnext_atto': 'stages.0 stages.1 stages.2.blocks.2 stages.2 stages.3.blocks.0 stages.3',
     'timm:swin_tiny_patch4_window7_224': 'layers.0 layers.1 layers.2.blocks.2 layers.2 layers.3.blocks.0 layers.3',
