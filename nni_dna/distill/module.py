@@ -59,6 +59,8 @@ class BlockwiseDistillation(pl.LightningModule):
         self.settings = settings
         self.report = report
         self._by_key = {key: supernets[key] for key in self.keys}
+        self._weights = {key: [weight for weight in supernet.parameters() if weight.requires_grad]
+                         for key, supernet in self._by_key.items()}
         self._sampler = step_sampler(settings, {key: [steps[1:-1] for steps in supernet.radix]
                                                 for key, supernet in self._by_key.items()}, seed)
         self._sums: dict[SupernetKey, torch.Tensor] = {}
@@ -78,8 +80,7 @@ class BlockwiseDistillation(pl.LightningModule):
                 losses.append(distillation_loss(x, targets[key[0]]))
                 self._sums[key] = self._sums.get(key, 0.0) + losses[-1].detach()
                 self._counts[key] = self._counts.get(key, 0) + 1
-            gradients.add(losses, [weight for key, _, _ in chain for weight in self._by_key[key].parameters()
-                                   if weight.requires_grad])
+            gradients.add(losses, [weight for key, _, _ in chain for weight in self._weights[key]])
         return gradients.total()
 
     def on_train_epoch_end(self) -> None:
