@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 from ..errors import DataError
 from ..settings.sections import DataSettings
 from .holdout import hold_out
+from .resuming import ResumableLoader
 from .sources import ImageTask, load_task
 
 __all__ = ['ImageData']
@@ -85,7 +86,7 @@ class ImageData:
             yield self
 
     def retraining(self, augment: str | None = None, on_images: Sequence[Callable] = (),
-                   on_normalised: Sequence[Callable] = (), processes: int = 1) -> DataLoader:
+                   on_normalised: Sequence[Callable] = (), processes: int = 1) -> ResumableLoader:
         """All training images, augmented and shuffled.
 
         Parameters
@@ -107,12 +108,13 @@ class ImageData:
         """The test images, as they are; used for nothing but the final accuracy."""
         return self._loader(self._plain(self.task.test), shuffle=False)
 
-    def _loader(self, dataset: Dataset, *, shuffle: bool, persistent: bool = True, processes: int = 1) -> DataLoader:
+    def _loader(self, dataset: Dataset, *, shuffle: bool, persistent: bool = True, processes: int = 1) -> ResumableLoader:
         size = math.ceil(len(dataset) / processes)  # type: ignore[arg-type]
         lonely = size > 1 and size % self.settings.batch_size == 1  # BatchNorm cannot train on a last batch of one image
-        return DataLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle, drop_last=shuffle and lonely,
-                          generator=torch.Generator().manual_seed(self.seed), num_workers=self.settings.workers,
-                          persistent_workers=persistent and self.settings.workers > 0, pin_memory=torch.cuda.is_available())
+        return ResumableLoader(dataset, batch_size=self.settings.batch_size, shuffle=shuffle, drop_last=shuffle and lonely,
+                               generator=torch.Generator().manual_seed(self.seed), num_workers=self.settings.workers,
+                               persistent_workers=persistent and self.settings.workers > 0,
+                               pin_memory=torch.cuda.is_available())
 
     def _plain(self, dataset: Dataset) -> _Transformed:
         return _Transformed(dataset, v2.Compose([v2.ToImage(), *self._centre(), *self._to_normal()]))

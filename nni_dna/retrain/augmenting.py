@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Callable
 
-from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from ..data import ImageData
+from ..data import ImageData, ResumableLoader
 from .ranks import process_count
 from .recipes import Recipe
 
 __all__ = ['training_batches', 'on_images', 'on_normalised', 'on_batches']
 
 
-def training_batches(data: ImageData, recipe: Recipe) -> DataLoader:
+def training_batches(data: ImageData, recipe: Recipe) -> ResumableLoader:
     """All training images, augmented as the recipe says."""
     return data.retraining(recipe.augment, on_images(recipe), on_normalised(recipe), process_count(recipe.devices))
 

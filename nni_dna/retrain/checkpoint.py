@@ -71,16 +71,14 @@ def random_states(order: torch.Generator | None, device: torch.device) -> list[d
     return states
 
 
-def set_random_states(state: dict[str, Any], order: torch.Generator | None, device: torch.device) -> None:
-    """Take up a process's part of what `random_states` gave."""
+def set_random_states(state: dict[str, Any], device: torch.device) -> None:
+    """Take up a process's part of what `random_states` gave, but for the order of the batches."""
     version, numbers, gauss = state['python']
     random.setstate((version, tuple(numbers), gauss))
     np.random.set_state(tuple(state['numpy']))
     torch.set_rng_state(state['torch'])
     if state['cuda'] is not None:
         torch.cuda.set_rng_state(state['cuda'], device)
-    if order is not None:
-        order.set_state(state['order'])
 
 
 def spread_seeds(rank: int) -> None:

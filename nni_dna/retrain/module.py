@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from ..data import ResumableLoader
 from ..errors import TrainingError
 from ..lightning import compute_device, interruptible, make_trainer
 from .augmenting import on_batches
@@ -55,8 +56,7 @@ class ClassifierTraining(pl.LightningModule):
         self.network = network
         self.recipe = recipe
         self.report = report
-        self.batch_size = batches.batch_size or 1
-        self.order = batches.generator
+        self.batches = batches
         self.checkpoint = checkpoint
         self.reported: list[float] = []
         self.mix = on_batches(recipe, num_classes)
@@ -104,21 +104,28 @@ class ClassifierTraining(pl.LightningModule):
             self.trainer.save_checkpoint(self.checkpoint)
 
     def configure_optimizers(self) -> dict:
-        lr = peak_lr(self.recipe, self.batch_size * self.recipe.accumulate * self.trainer.world_size)
+        lr = peak_lr(self.recipe, (self.batches.batch_size or 1) * self.recipe.accumulate * self.trainer.world_size)
         optimizer = make_optimizer(self.recipe, self.network, lr)
         schedule = make_schedule(self.recipe, optimizer, math.ceil(self.trainer.estimated_stepping_batches))
         return {'optimizer': optimizer, 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint['reported'] = self.reported
-        checkpoint['random'] = random_states(self.order, self.device)
+        checkpoint['random'] = random_states(self.batches.generator, self.device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._steps = checkpoint['global_step']
         for value in checkpoint['reported']:  # to a new trial, whose curve is to be whole
             self.reported.append(value)
             self.report(value)
-        set_random_states(checkpoint['random'][self.global_rank], self.order, self.device)
+        state = checkpoint['random'][self.global_rank]
+        set_random_states(state, self.device)
+        if isinstance(self.batches, ResumableLoader):
+            self.batches.resume_at = state['order']
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if isinstance(self.batches, ResumableLoader):
+            self.batches.resume_at = None
 
 
 def train_classifier(network: nn.Module, num_classes: int, recipe: Recipe, batches: DataLoader,
@@ -134,7 +141,7 @@ def train_classifier(network: nn.Module, num_classes: int, recipe: Recipe, batch
     recipe
         How to train.
     batches
-        Training images and labels; its generator shuffles them. Not with workers that persist, if it is to be resumed.
+        Training images and labels. A ResumableLoader without workers that persist, if the training is to be resumed.
     report
         Called after each epoch with the training accuracy, from 0 to 1.
     checkpoint
