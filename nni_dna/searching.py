@@ -51,7 +51,7 @@ def search_again(work: str | Path, **search: Any) -> dict[str, Any]:
     """
     folder, rated, settings = _read(work, search)
     ranking = rank(rated.costs.chain, rated.costs, rated.ratings, settings)
-    return {**ranking_head(rated.costs.chain, settings), 'ranking': _with_accuracies(folder, ranking)}
+    return {**ranking_head(rated.costs.chain, rated.costs, settings), 'ranking': _with_accuracies(folder, ranking)}
 
 
 def pareto_front(work: str | Path, cost: str, **search: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def pareto_front(work: str | Path, cost: str, **search: Any) -> dict[str, Any]:
     """
     folder, rated, settings = _read(work, search)
     points = trade_offs(rated.costs.chain, rated.costs, rated.ratings, settings, cost)
-    return {**ranking_head(rated.costs.chain, settings), 'cost': cost, 'front': _with_accuracies(folder, points)}
+    return {**ranking_head(rated.costs.chain, rated.costs, settings), 'cost': cost, 'front': _with_accuracies(folder, points)}
 
 
 def search_command(work: Path, given: Mapping[str, Any], front: str | None, as_json: bool, output: Path | None) -> str:

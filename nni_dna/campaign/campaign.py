@@ -230,5 +230,5 @@ class Campaign:
             finished = self._is_finished(task)
             entries.append({**entry, 'accuracy': self._finished[task.id]['value'] if finished else None,
                             'weights': f'{task.id}/model.safetensors' if finished else None})
-        self.work.write_ranking({**ranking_head(self.setup.chain, self.setup.settings.search),
+        self.work.write_ranking({**ranking_head(self.setup.chain, self.setup.costs, self.setup.settings.search),
                                  'num_classes': self.setup.num_classes, 'ranking': entries})

@@ -21,13 +21,9 @@ class Costs(Protocol):
     def names(self) -> tuple[str, ...]:
         """Of the last axes, such as ``params``; the limit on a cost is ``max_`` and its name."""
 
-    @property
-    def blocks(self) -> tuple[np.ndarray, ...]:
-        """Per block (borders of the block before, paths, costs)."""
-
-    @property
-    def rest(self) -> np.ndarray:
-        """(borders of the last block, costs): all that is outside the blocks."""
+    def columns(self) -> list[np.ndarray]:
+        """float64: per block (borders of the block before, paths, costs), and last (borders of the last block, costs) for all
+        that is outside the blocks."""
 
 
 def block_weights(chain: Chain, settings: SearchSettings) -> dict[str, float]:
@@ -136,16 +132,17 @@ def trade_offs(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settin
     return [_entry(chain, costs, ratings, solution) for solution in found]
 
 
-def ranking_head(chain: Chain, settings: SearchSettings) -> dict[str, Any]:
+def ranking_head(chain: Chain, costs: Costs, settings: SearchSettings) -> dict[str, Any]:
     """What a ranking says beside its architectures: what was asked, and of how many they are the best."""
-    return {'version': 1, 'limits': settings.limits, 'block_weights': block_weights(chain, settings),
+    limits = {f'max_{name}': settings.limits.get(f'max_{name}') for name in costs.names}
+    return {'version': 1, 'limits': limits, 'block_weights': block_weights(chain, settings),
             'architectures_in_space': chain.all_architectures,
             'paths': {block.name: {'rated': block.paths, 'of': block.all_paths} for block in chain.blocks}}
 
 
 def _entry(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], solution: Solution) -> dict[str, Any]:
     """An architecture of the ranking. The search has added it up again from the tables, which hold whole numbers exactly."""
-    totals = np.array(solution.costs).astype(costs.rest.dtype).tolist()
+    totals = [int(total) if total.is_integer() else total for total in solution.costs]
     return {'architecture': chain.architecture(solution.paths), 'rating': solution.rating,
             'block_ratings': [float(table[path]) for table, path in zip(ratings, solution.paths)],
             **dict(zip(costs.names, totals))}
@@ -157,9 +154,9 @@ def _weighted(chain: Chain, ratings: Sequence[np.ndarray], settings: SearchSetti
 
 def _tables(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray]) -> list[BlockTable]:
     tables = []
-    for block, cost, rating in zip(chain.blocks, costs.blocks, ratings):
+    for block, cost, rating in zip(chain.blocks, costs.columns(), ratings):
         border = np.repeat(block.cell_borders, [cell.paths for cell in block.cells])
-        tables.append(BlockTable(ratings=rating, costs=cost.astype(np.float64), border=border))
+        tables.append(BlockTable(ratings=rating, costs=cost, border=border))
     return tables
 
 
@@ -172,4 +169,4 @@ def _limits(costs: Costs, settings: SearchSettings) -> dict[str, Any]:
     names = [f'max_{name}' for name in costs.names]
     maxima = [settings.limits.get(name) for name in names]
     return {'limits': [np.inf if limit is None else limit for limit in maxima],
-            'limit_names': [f'search.{name}' for name in names], 'tail_costs': costs.rest.astype(np.float64)}
+            'limit_names': [f'search.{name}' for name in names], 'tail_costs': costs.columns()[-1]}

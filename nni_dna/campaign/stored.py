@@ -36,15 +36,18 @@ class StoredCosts:
         The blocks.
     image_shape
         (channels, height, width) of the images for which the costs hold.
-    names, blocks, rest
-        As those of :class:`nni_dna.campaign.ranking.Costs`.
+    names, tables
+        The costs' names, and what `columns` gives: see :class:`nni_dna.campaign.ranking.Costs`.
     """
 
     chain: Chain
     image_shape: tuple[int, int, int]
     names: tuple[str, ...]
-    blocks: tuple[np.ndarray, ...]
-    rest: np.ndarray
+    tables: tuple[np.ndarray, ...]
+
+    def columns(self) -> list[np.ndarray]:
+        """All costs as the search takes them."""
+        return list(self.tables)
 
 
 def save_costs(path: Path, chain: Chain, image_shape: tuple[int, int, int], costs: Costs) -> None:
@@ -63,9 +66,9 @@ def save_costs(path: Path, chain: Chain, image_shape: tuple[int, int, int], cost
     """
     header = json.dumps({'version': _VERSION, 'names': costs.names, 'image_shape': image_shape,
                          'chain': dataclasses.asdict(chain)})
-    tables: dict[str, Any] = {f'block{index}': table for index, table in enumerate(costs.blocks)}
+    tables: dict[str, Any] = {f'costs{index}': table for index, table in enumerate(costs.columns())}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, header=np.frombuffer(header.encode(), dtype=np.uint8), rest=costs.rest, **tables)
+    np.savez_compressed(buffer, header=np.frombuffer(header.encode(), dtype=np.uint8), **tables)
     write_atomically(path, buffer.getvalue())
 
 
@@ -84,7 +87,7 @@ def load_costs(path: Path) -> StoredCosts:
             if version == _VERSION:
                 chain = _chain(header['chain'])
                 return StoredCosts(chain=chain, image_shape=tuple(header['image_shape']), names=tuple(header['names']),
-                                   blocks=tuple(file[f'block{index}'] for index in range(len(chain.blocks))), rest=file['rest'])
+                                   tables=tuple(file[f'costs{index}'] for index in range(len(chain.blocks) + 1)))
     except Exception as error:  # zip, header and key errors have no common root
         raise ResultError(f'{path}: expected cost tables, got {type(error).__name__}: {error}; start the experiment again, which '
                           'writes them') from error

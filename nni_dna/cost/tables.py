@@ -37,13 +37,19 @@ class CostTables:
         Per block an int64 array (borders of the block before, paths, costs); the first block has 1 in the first axis.
     rest
         An int64 array (borders of the last block, costs): all that is outside the blocks (stem, head, classifier).
-    names
-        Of the last axes.
     """
 
     blocks: tuple[np.ndarray, ...]
     rest: np.ndarray
-    names: tuple[str, ...] = COSTS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return COSTS
+
+    def columns(self) -> list[np.ndarray]:
+        """All costs as the search takes them: per block, and last for the rest, a float64 array (..., all costs)."""
+        return [table.astype(np.float64) for table in (*self.blocks, self.rest)]
 
     def total(self, chain: Chain, paths: tuple[int, ...]) -> Cost:
         """Cost of a whole network, given one path number per block."""
