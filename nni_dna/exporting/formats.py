@@ -110,7 +110,7 @@ def _onnx(network: nn.Module, image_shape: Shape, metadata: str) -> tuple[bytes,
 def _program(network: nn.Module, image_shape: Shape, metadata: str) -> tuple[bytes, float]:
     """By torch.export: read with ``torch.export.load(file).module()``."""
     if not hasattr(torch.export, 'Dim'):
-        raise ExportError(f'format torch-export: expected PyTorch 2.2 or later, got {torch.__version__}; use onnx')
+        raise ExportError(f'format torch-export: expected PyTorch 2.5 or later, got {torch.__version__}; use onnx')
     buffer = io.BytesIO()
     shapes = ({0: torch.export.Dim('batch')},)
     _write('torch-export', lambda: torch.export.save(

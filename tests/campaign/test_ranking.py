@@ -211,8 +211,8 @@ def test_a_cost_of_another_name_is_limited_reported_and_traded_off_as_any_other(
     chain, costs, ratings = make_task(1)
     rng = np.random.default_rng(5)
     times = [rng.random(table.shape[:2] + (1,)) for table in costs.blocks]
-    more = SimpleNamespace(names=('params', 'madds', 'latency'), rest=np.concatenate([costs.rest, np.ones((1, 1))], axis=1),
-                           blocks=tuple(np.concatenate([table, time], axis=2) for table, time in zip(costs.blocks, times)))
+    columns = [np.concatenate(pair, axis=-1) for pair in zip(costs.columns(), [*times, np.ones((1, 1))])]
+    more = SimpleNamespace(names=('params', 'madds', 'latency'), columns=lambda: columns)
     settings = MoreSettings(top_k=3)
     fastest = trade_offs(chain, more, ratings, settings, 'latency')[0]
     paths = find_paths(chain, fastest['architecture'])

@@ -641,5 +641,5 @@ def test_nothing_is_left_elsewhere(work, teacher, tmp_path):
     logging.getLogger('nni').handlers.clear()
     run(experiment(strategy(work, teacher)))
     assert {file.name for file in tmp_path.iterdir()} == {'work', 'nni', 'home'}
-    assert {file.name for file in work.iterdir()} == {'distill', 'journal.jsonl', 'lock', 'ranking.json', 'retrain',
+    assert {file.name for file in work.iterdir()} == {'costs.npz', 'distill', 'journal.jsonl', 'lock', 'ranking.json', 'retrain',
                                                       'settings.json'}
