@@ -217,8 +217,8 @@ SCALED = {'space': {'name': 'toys.Scaled'}}
 
 
 @pytest.mark.parametrize('changes', [
-    PROGRESSIVE, CASCADE, {**SCALED, **CASCADE}, {**SCALED, **PROGRESSIVE}, {**TRIPLE, **PROGRESSIVE}, {**TRIPLE, **CASCADE}],
-    ids=['progressive', 'cascade', 'cascade, shared', 'progressive, shared', 'three blocks', 'three blocks in a cascade'])
+    CASCADE, {**SCALED, **PROGRESSIVE}, {**TRIPLE, **PROGRESSIVE}, {**TRIPLE, **CASCADE}],
+    ids=['cascade', 'progressive, shared', 'three blocks', 'three blocks in a cascade'])
 def test_each_block_is_rated_behind_the_best_paths_of_the_blocks_before(tmp_path, changes):
     work = run_in_process(tmp_path / 'work', **changes)
     found = rate_by_hand(work, **changes)
