@@ -13,6 +13,7 @@ from typing import Callable, Iterator, Sequence, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..spaces.chain import Cell
 from ..supernet.supernet import BlockSupernet
@@ -164,7 +165,7 @@ class _CellRater:
         self._index = index
         self._progress = progress
         self._paths = [(0, *cell.digits(path), 0) for path in range(cell.paths)]  # ascending, so prefixes are neighbours
-        self._norms = [norms_of(step) for step in supernet.steps[index]]
+        self._norms: dict[tuple[int, int], list[_BatchNorm]] = {}  # by (step, option) those that run
         self._statistics: dict[tuple[int, ...], Statistics] = {}
         self._in_place: set[tuple[int, int]] = set()  # (step, option) that changes its input
         self.sums = RatingSums(cell.paths, measure)
@@ -188,7 +189,7 @@ class _CellRater:
               run: Callable[[T, tuple[int, ...]], T]) -> Iterator[T]:
         """The outputs of the paths that begin with a prefix, in the order of their numbers."""
         step = len(prefix)
-        if step == len(self._norms):
+        if step == len(self._supernet.steps[self._index]):
             yield x
             return
         for option, inside in groupby(paths, key=lambda path: path[step]):
@@ -207,7 +208,9 @@ class _CellRater:
                 if given._version != version:
                     self._in_place.add((step, option))
 
-        outputs, self._statistics[prefix] = take(run, self._norms[step], pieces)
+        norms = self._norms.get((step, option)) or norms_of(self._supernet.steps[self._index][step])
+        outputs, self._statistics[prefix] = take(run, norms, pieces)
+        self._norms[step, option] = [norm for norm, *_ in self._statistics[prefix]]
         return outputs
 
     def _run_with_kept(self, x: torch.Tensor, prefix: tuple[int, ...]) -> torch.Tensor:
