@@ -14,13 +14,12 @@ from typing import Any, Callable, Mapping
 import torch
 from torch import nn
 
-from ..campaign.work import WorkFolder
 from ..data import ImageData
 from ..errors import DataError, NniDnaError, SettingsError, SpaceError, WeightsError, WorkFolderError
 from ..files import write_atomically
 from ..imports import add_to_path
 from ..lightning import seed_all
-from ..loading import load
+from ..loading import find_winner, load
 from ..settings.reader import read_section
 from ..settings.sections import DataSettings, RetrainSettings
 from ..spaces.build import build_space
@@ -132,8 +131,8 @@ class _Parts:
     @staticmethod
     def of(work: str, rank: int, data: Mapping[str, Any], retrain: Mapping[str, Any], seed: int) -> _Parts:
         network = load(work, rank)
-        folder = WorkFolder(Path(work))
-        written, ranking = folder.record(), folder.read_ranking() or {}
+        folder, ranking, entry = find_winner(work, rank)
+        written = folder.record()
         recipe = recipe_from(read_section(RetrainSettings, {'recipe': 'transfer', **retrain}, Path.cwd(), 'retrain'))
         check_dropping(recipe, network)
         before = {name: value for name, value in written['settings'].get('data', {}).items()
@@ -145,10 +144,9 @@ class _Parts:
         seed_all(seed)
         _renew_classifier(network, ranking['num_classes'], classes)
         _check_size(network, images, classes)
-        entry = next(entry for entry in ranking['ranking'] if entry['rank'] == rank)
         source = {'work': work, 'rank': rank, 'architecture': entry['architecture'], 'space': written['settings']['space'],
                   'code': str(folder.code_folder()), 'classes_before': ranking['num_classes'],
-                  'weights_before': folder.read_result(f'retrain/rank{rank}')['files']}
+                  'weights_before': folder.read_result(str(Path(entry['weights']).parent))['files']}
         return _Parts(source=source, settings=settings, data=images, recipe=recipe, seed=seed, network=network)
 
     def record(self) -> dict[str, Any]:

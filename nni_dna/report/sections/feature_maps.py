@@ -22,8 +22,9 @@ def feature_maps_section(case: Case) -> Section:
         section.notes.append(f'Left out, since the images and the teacher cannot be made again: {case.missing}')
         return section
     if case.setup.settings.distill.input != 'teacher':
-        section.notes.append(f'Left out: with distill.input: {case.setup.settings.distill.input}, the student\'s own blocks feed the '
-                             'next, and the maps of the teacher would not be what a block was given.')
+        kind = case.setup.settings.distill.input
+        section.notes.append(f'Left out: the blocks learned behind each other (distill.input: {kind}), '
+                             "so the teacher's maps are not what they were given.")
         return section
     try:
         image, blocks = feature_maps(case.setup, case.folder.work, case.folder.entries[0]['architecture'])
