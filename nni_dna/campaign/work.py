@@ -260,7 +260,7 @@ def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
     """The part of a settings file that decides whether results may be shared. A retrained model knows its recipe itself."""
     settings = {key: value for key, value in found['settings'].items() if key not in ('work', 'retries', 'threads', 'retrain')}
     latency = settings.pop('latency', {})
-    if settings['search'].get('max_latency_ms') is not None:
+    if settings.get('search', {}).get('max_latency_ms') is not None:
         settings['latency'] = {key: value for key, value in latency.items() if key != 'file'}
     if 'data' in settings:
         settings['data'] = {key: value for key, value in settings['data'].items() if key != 'workers'}

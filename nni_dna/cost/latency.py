@@ -147,7 +147,7 @@ def measure(parts: Iterable[Trace], conditions: Conditions, rounds: int = ROUNDS
                                        'ms': statistics.median(times[part.key])} for part in parts})
 
 
-def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions, seconds: float = SECONDS,
+def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions, seconds: float,
               clock: Callable[[], float] = wall_clock) -> float:
     """Median milliseconds of a forward pass, after a warm-up.
 
@@ -174,7 +174,7 @@ def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions
 
 def _measure_part(part: Trace, conditions: Conditions, clock: Callable[[], float]) -> float:
     try:
-        return median_ms(with_weights(part.module, conditions.device), part.shape, conditions, clock=clock)
+        return median_ms(with_weights(part.module, conditions.device), part.shape, conditions, SECONDS, clock)
     except Exception as error:  # whatever the user's module raises there
         raise SpaceError(f'search.max_latency_ms: {_title(part.module)} cannot run on {conditions.batch_size} inputs of shape '
                          f'{part.shape} on latency.device {conditions.device!r}: {type(error).__name__}: {error}') from error

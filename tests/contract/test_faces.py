@@ -103,6 +103,7 @@ CASES = {
     'sampled paths': {'space': 'toys.Scaled', 'rate': {'max_paths': 7, 'calibration_images': 20}, 'seed': 3},
     'restricted': {'definition': {'cell': {'_type': 'choice', '_value': ['deep']}}, 'search': {'top_k': 5, 'max_params': '2k'}},
     'blocks': {'space': 'toys.Scaled', 'blocks': ['last'], 'teacher': {'stages': ['stage2']}},
+    'peak memory': {'search': {'max_memory': 4300, 'max_madds': 30_000}},
     'stages by resolution': {'space': 'toys.Scaled', 'teacher': {'stages': None}, 'search': {'max_madds': 50_000}},
 }
 
@@ -210,6 +211,9 @@ def choice(**labels):
 MISTAKES = {
     'limit': {'search': {'max_params': 3}},
     'two limits': {'search': {'max_params': '1k', 'max_madds': 10}},
+    'memory': {'search': {'max_memory': '1k', 'max_params': '1M'}},
+    'device that is not there': {'search': {'max_latency_ms': 5}, 'latency': {'device': 'cuda:9'}},
+    'latencies that are missing': {'search': {'max_latency_ms': 5}, 'latency': {'file': '/nowhere/latency.json'}},
     'label': {'definition': choice(b3=['k1'])},
     'value': {'definition': choice(b1=['k1', 'k7'])},
     'no value': {'definition': choice(b1=[])},

@@ -30,7 +30,8 @@ def full():
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0},
         'rate': {'calibration_images': 10, 'max_paths': 50},
-        'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000},
+        'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000, 'max_memory': '8M', 'max_latency_ms': 12.5},
+        'latency': {'device': 'cuda:1', 'batch_size': 4, 'threads': 2, 'file': 'phone.json'},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0},
     }
 
@@ -52,7 +53,8 @@ def test_every_setting_is_read_into_its_place():
     expected.update(work=Path('/elsewhere/work'))
     expected['data'].update(root=BASE / 'images')
     expected['teacher'].update(weights=str(BASE / 'weights/teacher.pt'))
-    expected['search'].update(max_params=4.2e6, max_madds=3.5e8)
+    expected['search'].update(max_params=4.2e6, max_madds=3.5e8, max_memory=8e6)
+    expected['latency'].update(file=BASE / 'phone.json')
     assert dataclasses.asdict(settings) == expected
 
 
@@ -78,8 +80,10 @@ def test_what_is_left_out_has_its_default():
     assert settings.teacher.weights == 'train' and settings.teacher.stages is None
     assert settings.space.blocks is None and settings.rate.max_paths == 20_000
     assert settings.search.max_params is None and settings.search.max_madds is None
+    assert settings.search.max_memory is None and settings.search.max_latency_ms is None
+    assert dataclasses.asdict(settings.latency) == {'device': 'cpu', 'batch_size': 1, 'threads': 1, 'file': None}
     assert settings.seed == 0 and settings.threads is None
-    assert settings == read_settings({**minimal(), 'distill': {}, 'rate': {}, 'search': {}, 'retrain': {}}, BASE)
+    assert settings == read_settings({**minimal(), 'distill': {}, 'rate': {}, 'search': {}, 'latency': {}, 'retrain': {}}, BASE)
 
 
 @pytest.mark.parametrize('place, expects', [
@@ -114,7 +118,7 @@ def test_a_setting_that_is_no_text_is_unknown():
         read_settings({**minimal(), 3: 4}, BASE)
 
 
-@pytest.mark.parametrize('place', ['data', 'teacher', 'space', 'distill', 'rate', 'search', 'retrain'])
+@pytest.mark.parametrize('place', ['data', 'teacher', 'space', 'distill', 'rate', 'search', 'latency', 'retrain'])
 @pytest.mark.parametrize('value', [None, [], 'text', 3, True])
 def test_a_section_that_is_no_mapping_is_refused(place, value):
     with pytest.raises(SettingsError, match=f'^{place}: expected a mapping, got'):
@@ -128,11 +132,12 @@ def test_settings_that_are_no_mapping_are_refused(raw):
 
 
 COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'teacher.epochs', 'distill.epochs',
-          'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs', 'threads']
+          'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs', 'threads',
+          'latency.batch_size', 'latency.threads']
 NATURALS = ['data.workers', 'retries', 'seed']
-POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr']
+POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'search.max_latency_ms']
 FRACTIONS = ['distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay', 'retrain.label_smoothing']
-LIMITS = ['search.max_params', 'search.max_madds']
+LIMITS = ['search.max_params', 'search.max_madds', 'search.max_memory']
 TEXTS = ['data.name', 'teacher.name', 'teacher.weights', 'space.name', 'retrain.recipe']
 MAPPINGS = ['data.args', 'teacher.args', 'space.args']
 COLOURS = ['data.mean', 'data.std']
@@ -158,6 +163,7 @@ NAN, INF = float('nan'), float('inf')
       for place in ('teacher.stages', 'space.blocks') for value in ([], 'layer1', [1], ['layer1', ''], [None], {}, False)),
     *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
       for value in ('flip', '', None, True, 0, ['crop'])),
+    *(('latency.device', value, 'cpu, cuda or cuda:N') for value in ('gpu', 'cuda:', 'cuda:a', 'cpu:0', '', 'cuda\n', None, 0)),
     *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
     *((place, value, 'a list of') for place in COLOURS for value in ([NAN], [INF], [0.5, NAN, 0.5])),
 ], ids=str)
