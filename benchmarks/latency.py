@@ -3,8 +3,11 @@
 Layers and whole networks are measured in turn, so that whatever else the machine does meanwhile falls on both: in each round
 every layer once and every network once; then the medians over the rounds. On a machine that is busy otherwise a long run is
 interrupted more often than a short one, so --cpu-time counts the process's own time, which is the same on an idle machine where
-there is one thread. Prints the correlations and the errors, writes JSON, and with --plot a scatter plot (needs matplotlib).
+there is one thread. glibc gives large blocks of memory back and asks for them again, in some networks in every pass, which costs
+up to a third of the time there; the two variables make it keep them. Prints the correlations and the errors, writes JSON, and
+with --plot a scatter plot (needs matplotlib).
 
+    MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 \\
     python benchmarks/latency.py --architectures 50 --rounds 5 --out benchmarks/data/latency.json --plot docs/images/latency.png
 """
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -22,7 +26,7 @@ import torch
 from scipy import stats
 
 from costs import SHAPE, assemble, read
-from nni_dna.cost.latency import Conditions, Latencies, device_name, measure, median_ms, wall_clock, with_weights
+from nni_dna.cost.latency import Conditions, Latencies, device_name, measure, median_ms, with_weights
 from nni_dna.cost import cost_tables
 from nni_dna.cost.parts import NetworkParts
 from nni_dna.spaces import build_space, without_memory
@@ -41,7 +45,7 @@ def main() -> None:
     parser.add_argument('--plot', type=Path, help='image file')
     arguments = parser.parse_args()
     conditions = Conditions(device=arguments.device, batch_size=arguments.batch_size, threads=arguments.threads)
-    clock = time.process_time if arguments.cpu_time else wall_clock
+    clock = time.process_time if arguments.cpu_time else None
     space = without_memory(lambda: build_space('dna', {}, num_classes=1000))
     chain = read(space)
     parts = NetworkParts(space, chain, SHAPE)
@@ -63,7 +67,8 @@ def main() -> None:
     predicted = [sum(ms[trace.key] for trace in parts.of(paths)) for paths in drawn]
     measured = [statistics.median(times) for times in networks]
     madds = [tables.total(chain, paths).madds for paths in drawn]
-    result = {'conditions': vars(conditions), 'clock': 'cpu time' if arguments.cpu_time else 'wall',
+    result = {'allocator': {name: value for name, value in os.environ.items() if name.startswith('MALLOC_')},
+              'conditions': vars(conditions), 'clock': 'cpu time' if arguments.cpu_time else 'wall',
               'machine': device_name(conditions.device), 'torch': torch.__version__,
               'parts': len(needed), 'rounds': arguments.rounds, **agreement(predicted, measured),
               'multiply_adds_instead': {'pearson': float(stats.pearsonr(madds, measured)[0]),
@@ -95,7 +100,7 @@ def plot(result: dict[str, Any], file: Path) -> None:
     ends = [min(times) * 0.97, max(times) * 1.03]
     axes.plot(ends, ends, color='grey', linewidth=1)
     axes.set(xlim=ends, ylim=ends, aspect='equal', xlabel='measured, whole network (ms)', ylabel='sum of measured layers (ms)',
-             title=f'{len(result["measured_ms"])} random architectures: Pearson {result["pearson"]:.3f}, '
+             title=f'{len(result["measured_ms"])} random architectures\nPearson {result["pearson"]:.3f}, '
                    f'Spearman {result["spearman"]:.3f}')
     figure.tight_layout()
     figure.savefig(file, dpi=110)

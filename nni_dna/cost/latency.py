@@ -14,8 +14,6 @@ from typing import Any, Callable, Iterable, Mapping
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
-from torch.utils.benchmark.utils.timer import timer as wall_clock
 
 from ..errors import SettingsError, SpaceError
 from .operations import Trace
@@ -115,7 +113,7 @@ def check_device(device: str) -> None:
 
 
 def measure(parts: Iterable[Trace], conditions: Conditions, rounds: int = ROUNDS,
-            clock: Callable[[], float] = wall_clock) -> Latencies:
+            clock: Callable[[], float] | None = None) -> Latencies:
     """Measure every part, in evaluation mode and without gradients, as float32 with random weights.
 
     Parameters
@@ -127,7 +125,7 @@ def measure(parts: Iterable[Trace], conditions: Conditions, rounds: int = ROUNDS
     rounds
         How often; the median counts.
     clock
-        Gives seconds; PyTorch's own waits for the GPU.
+        Gives seconds; PyTorch's own by default, which waits for the GPU.
 
     Raises
     ------
@@ -147,8 +145,8 @@ def measure(parts: Iterable[Trace], conditions: Conditions, rounds: int = ROUNDS
                                        'ms': statistics.median(times[part.key])} for part in parts})
 
 
-def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions, seconds: float = SECONDS,
-              clock: Callable[[], float] = wall_clock) -> float:
+def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions, seconds: float,
+              clock: Callable[[], float] | None = None) -> float:
     """Median milliseconds of a forward pass, after a warm-up.
 
     Parameters
@@ -164,17 +162,18 @@ def median_ms(network: nn.Module, shape: tuple[int, ...], conditions: Conditions
     clock
         As for `measure`.
     """
+    from torch.utils.benchmark import Timer, timer  # takes long, and says on stderr where it found no compiler for the GPU
     images = torch.randn(conditions.batch_size, *shape, device=conditions.device)
-    timer = Timer('network(images)', globals={'network': network, 'images': images}, num_threads=conditions.threads,
-                  timer=clock)
+    measurement = Timer('network(images)', globals={'network': network, 'images': images}, num_threads=conditions.threads,
+                        timer=clock or timer)
     with torch.inference_mode():
-        timer.timeit(2)  # the first calls choose algorithms and ask for memory
-        return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
+        measurement.timeit(2)  # the first calls choose algorithms and ask for memory
+        return 1e3 * measurement.blocked_autorange(min_run_time=seconds).median
 
 
-def _measure_part(part: Trace, conditions: Conditions, clock: Callable[[], float]) -> float:
+def _measure_part(part: Trace, conditions: Conditions, clock: Callable[[], float] | None) -> float:
     try:
-        return median_ms(with_weights(part.module, conditions.device), part.shape, conditions, clock=clock)
+        return median_ms(with_weights(part.module, conditions.device), part.shape, conditions, SECONDS, clock)
     except Exception as error:  # whatever the user's module raises there
         raise SpaceError(f'search.max_latency_ms: {_title(part.module)} cannot run on {conditions.batch_size} inputs of shape '
                          f'{part.shape} on latency.device {conditions.device!r}: {type(error).__name__}: {error}') from error

@@ -60,15 +60,19 @@ class DNA(Strategy):
     block_weights
         How much the rating of each block counts in the sum (the paper's lambda): a number for every block, or a mapping from
         names of blocks (``block1``, ...) to numbers. What is not given is 1.
+    max_memory, max_latency_ms
+        Most bytes of activations alive at once for one float32 image, and most milliseconds of a forward pass: the sum of the
+        layers', which are measured in this process before the first trial unless they are known.
     work
         The work folder; on storage that the trials' machines share.
     blocks
         Names of the last module of each block, where the resolutions should not decide.
     search_space
         An NNI search-space definition, or its file, that restricts the model space.
-    distill, rate
-        Mappings of further settings (see :class:`nni_dna.settings.sections.DistillSettings` and ``RateSettings``). The epochs of
-        the distillation are the evaluator's ``max_epochs`` unless ``distill`` gives ``epochs``.
+    distill, rate, latency
+        Mappings of further settings (see :class:`nni_dna.settings.sections.DistillSettings`, ``RateSettings`` and
+        ``LatencySettings``, on what is measured). The epochs of the distillation are the evaluator's ``max_epochs`` unless
+        ``distill`` gives ``epochs``.
     train_dataloaders, val_dataloaders
         Images for the distillation and the rating, where the evaluator has no loaders.
     mutation_hooks
@@ -79,14 +83,6 @@ class DNA(Strategy):
         How often a failed trial is run again before the experiment stops.
     threads
         CPU threads of a trial.
-    max_memory
-        Most bytes of activations alive at once, for one float32 image: a number, or text such as ``'8M'``.
-    max_latency_ms
-        Most milliseconds of a forward pass, as the sum of the layers'. These are measured in this process before the first
-        trial, unless the work folder or ``latency`` has them.
-    latency
-        On what they are measured: a mapping with any of ``device``, ``batch_size``, ``threads`` and ``file`` (see
-        :class:`nni_dna.settings.sections.LatencySettings`).
 
     Errors name options by their section, as in a YAML file: ``search.max_params`` is ``max_params`` here, ``search.weights`` is
     ``block_weights``, ``space.blocks`` is ``blocks``, and ``data`` is what the loaders give.

@@ -77,7 +77,7 @@ def test_an_experiment_of_one_kind_is_told_from_that_of_another_on_its_folder(wo
 
 
 @pytest.mark.parametrize('changes', [
-    {'data': {'workers': 2}}, {'retries': 0}, {'threads': 2}, {'retrain': {'epochs': 9}}])
+    {'data': {'workers': 2}}, {'latency': {'threads': 2}}, {'retries': 0}, {'threads': 2}, {'retrain': {'epochs': 9}}])
 def test_what_decides_no_result_may_change(work, tmp_path, changes):
     work.check(make_setup(tmp_path / 'work', **changes).record())
 
@@ -90,6 +90,28 @@ def test_what_decides_no_result_may_change(work, tmp_path, changes):
 def test_what_decides_a_result_may_not(work, tmp_path, changes, line):
     with pytest.raises(WorkFolderError, match='belongs to other settings: ' + re.escape(line)):
         work.check(make_setup(tmp_path / 'work', **changes).record())
+
+
+def test_a_folder_of_before_there_were_limits_on_memory_and_latency_is_known_again(work, tmp_path):
+    file = tmp_path / 'work' / 'settings.json'
+    found = json.loads(file.read_text())
+    assert found['settings'].pop('latency') and found['settings']['search'].pop('max_memory', 0) is None
+    assert found['settings']['search'].pop('max_latency_ms', 0) is None
+    file.write_text(json.dumps(found))
+    work.check(make_setup(tmp_path / 'work').record())
+    for search in ({'max_memory': '1M'}, {'max_latency_ms': 3}):
+        with pytest.raises(WorkFolderError, match=f'settings.search.{next(iter(search))}: None became'):
+            work.check(make_setup(tmp_path / 'work', search=search).record())
+
+
+def test_on_what_latencies_are_measured_matters_where_there_is_a_limit_on_them_but_not_the_file(tmp_path):
+    def record(**latency):
+        return make_setup(tmp_path / 'work', search={'max_latency_ms': 3}, latency=latency).record()
+    work = WorkFolder(tmp_path / 'work')
+    work.claim(record(), tmp_path).close()
+    work.check(record(file='elsewhere.json'))
+    with pytest.raises(WorkFolderError, match='settings.latency.threads: 1 became 2'):
+        work.check(record(threads=2))
 
 
 def test_a_result_comes_back_if_its_hash_is_the_reported_one(work):

@@ -108,6 +108,7 @@ CASES = {
     'a cascade': {'space': 'toys.Scaled', 'distill': {'epochs': 1, 'tasks': 'joint', 'input': 'cascade', 'paths_per_step': 2}},
     'measure, and batch statistics of the teacher': {
         'rate': {'measure': 'cosine', 'calibration_images': 16}, 'teacher': {'batch_norm': 'train'}},
+    'peak memory': {'search': {'max_memory': 4300, 'max_madds': 30_000}},
     'stages by resolution': {'space': 'toys.Scaled', 'teacher': {'stages': None}, 'search': {'max_madds': 50_000}},
 }
 
@@ -232,6 +233,9 @@ def choice(**labels):
 MISTAKES = {
     'limit': {'search': {'max_params': 3}},
     'two limits': {'search': {'max_params': '1k', 'max_madds': 10}},
+    'memory': {'search': {'max_memory': '1k', 'max_params': '1M'}},
+    'device that is not there': {'search': {'max_latency_ms': 5}, 'latency': {'device': 'cuda:9'}},
+    'latencies that are missing': {'search': {'max_latency_ms': 5}, 'latency': {'file': '/nowhere/latency.json'}},
     'label': {'definition': choice(b3=['k1'])},
     'value': {'definition': choice(b1=['k1', 'k7'])},
     'no value': {'definition': choice(b1=[])},

@@ -42,8 +42,10 @@ CASES = {
 }
 
 
-@pytest.fixture(scope='module', params=[pytest.param(name, marks=[pytest.mark.slow] * (name == 'ProxylessNAS'))
-                                        for name in CASES])
+SLOW = ['ProxylessNAS']
+
+
+@pytest.fixture(scope='module', params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])
 def case(request):
     """A space, its chain, some or all of its paths, and its parts."""
     make, size, options = CASES[request.param]

@@ -33,7 +33,8 @@ def full():
                     'input': 'cascade', 'sampling': 'fair', 'paths_per_step': 1, 'rate_every': 2},
         'rate': {'calibration_images': 10, 'max_paths': 50, 'measure': 'cosine'},
         'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000, 'weights': [1.0, 0.5], 'max_memory': '8M',
-                   'max_latency_ms': 5},
+                   'max_latency_ms': 12.5},
+        'latency': {'device': 'cuda:1', 'batch_size': 4, 'threads': 2, 'file': 'phone.json'},
         'retrain': {'recipe': 'quick', 'epochs': 5, 'lr': 0.01, 'weight_decay': 0.5, 'label_smoothing': 0, 'lr_batch': 64,
                     'optimizer': 'rmsprop_tf', 'momentum': 0.8, 'schedule': 'steps', 'warmup_epochs': 1, 'decay': 0.97,
                     'decay_epochs': 2.4, 'decay_norms': False, 'clip': 5, 'ema': 0.99, 'dropout': 0.1, 'drop_connect': 0.1,
@@ -59,7 +60,8 @@ def test_every_setting_is_read_into_its_place():
     expected.update(work=Path('/elsewhere/work'))
     expected['data'].update(root=BASE / 'images', holdout_folder=BASE / 'others')
     expected['teacher'].update(weights=str(BASE / 'weights/teacher.pt'))
-    expected['search'].update(max_params=4.2e6, max_madds=3.5e8)
+    expected['search'].update(max_params=4.2e6, max_madds=3.5e8, max_memory=8e6)
+    expected['latency'].update(file=BASE / 'phone.json')
     assert dataclasses.asdict(settings) == expected
 
 
@@ -86,8 +88,10 @@ def test_what_is_left_out_has_its_default():
     assert settings.teacher.weights == 'train' and settings.teacher.stages is None
     assert settings.space.blocks is None and settings.rate.max_paths == 20_000
     assert settings.search.max_params is None and settings.search.max_madds is None
+    assert settings.search.max_memory is None and settings.search.max_latency_ms is None
+    assert dataclasses.asdict(settings.latency) == {'device': 'cpu', 'batch_size': 1, 'threads': 1, 'file': None}
     assert settings.seed == 0 and settings.threads is None
-    assert settings == read_settings({**minimal(), 'distill': {}, 'rate': {}, 'search': {}, 'retrain': {}}, BASE)
+    assert settings == read_settings({**minimal(), 'distill': {}, 'rate': {}, 'search': {}, 'latency': {}, 'retrain': {}}, BASE)
 
 
 @pytest.mark.parametrize('place, expects', [
@@ -122,7 +126,7 @@ def test_a_setting_that_is_no_text_is_unknown():
         read_settings({**minimal(), 3: 4}, BASE)
 
 
-@pytest.mark.parametrize('place', ['data', 'teacher', 'space', 'distill', 'rate', 'search', 'retrain'])
+@pytest.mark.parametrize('place', ['data', 'teacher', 'space', 'distill', 'rate', 'search', 'latency', 'retrain'])
 @pytest.mark.parametrize('value', [None, [], 'text', 3, True])
 def test_a_section_that_is_no_mapping_is_refused(place, value):
     with pytest.raises(SettingsError, match=f'^{place}: expected a mapping, got'):
@@ -138,9 +142,9 @@ def test_settings_that_are_no_mapping_are_refused(raw):
 COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'data.holdout_images',
           'teacher.epochs', 'distill.epochs', 'distill.paths_per_step', 'distill.rate_every',
           'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
-          'retrain.lr_batch', 'retrain.accumulate', 'retrain.devices', 'threads']
+          'retrain.lr_batch', 'retrain.accumulate', 'retrain.devices', 'threads', 'latency.batch_size', 'latency.threads']
 NATURALS = ['data.workers', 'retries', 'seed']
-POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs']
+POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs', 'search.max_latency_ms']
 FRACTIONS = ['data.color_jitter', 'data.random_erasing', 'distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay',
              'retrain.label_smoothing', 'retrain.decay', 'retrain.color_jitter', 'retrain.random_erasing']
 SHARES = ['retrain.momentum', 'retrain.ema', 'retrain.dropout', 'retrain.drop_connect']
@@ -162,7 +166,7 @@ def test_other_weights_are_refused(value):
         read_settings(changed('search.weights', value), BASE)
 
 
-LIMITS = ['search.max_params', 'search.max_madds']
+LIMITS = ['search.max_params', 'search.max_madds', 'search.max_memory']
 TEXTS = ['data.name', 'teacher.name', 'teacher.weights', 'space.name', 'retrain.recipe']
 MAPPINGS = ['data.args', 'teacher.args', 'space.args']
 COLOURS = ['data.mean', 'data.std']
@@ -192,6 +196,7 @@ NAN, INF = float('nan'), float('inf')
       for place in ('teacher.stages', 'space.blocks') for value in ([], 'layer1', [1], ['layer1', ''], [None], {}, False)),
     *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
       for value in ('flip', '', None, True, 0, ['crop'])),
+    *(('latency.device', value, 'cpu, cuda or cuda:N') for value in ('gpu', 'cuda:', 'cuda:a', 'cpu:0', '', 'cuda\n', None, 0)),
     *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
     *(('rate.measure', value, 'one of l1, mse, mse_var, cosine') for value in ('l2', '', None, 1, ['l1'])),
     *(('teacher.batch_norm', value, 'one of eval, train') for value in ('batch', '', None, True)),
