@@ -52,8 +52,9 @@ class RatingSums:
         """Take in one path's feature map of a batch; both (batch, channels, height, width)."""
         if self._absolute.device != student.device:
             self._absolute = self._absolute.to(student.device)
-        # Not brought to the CPU here: that would wait for the device at every path.
-        self._absolute[path] += (student - teacher).abs_().sum(dtype=torch.float64)
+        # Channel by channel in single precision, which loses some 1e-9 and saves a copy in double precision. Not brought to the
+        # CPU here: that would wait for the device at every path.
+        self._absolute[path] += (student - teacher).abs_().sum((2, 3)).sum(dtype=torch.float64)
 
     def ratings(self, spread: TargetSpread) -> torch.Tensor:
         """The ratings.
