@@ -59,7 +59,8 @@ class _Measure:
 
 
 def _absolute(student: torch.Tensor, teacher: torch.Tensor) -> list[torch.Tensor]:
-    return [(student - teacher).abs().sum(dtype=torch.float64)]
+    # Channel by channel in single precision, which loses some 1e-9 and saves a copy in double precision.
+    return [(student - teacher).abs_().sum((2, 3)).sum(dtype=torch.float64)]
 
 
 def _squared(student: torch.Tensor, teacher: torch.Tensor) -> list[torch.Tensor]:

@@ -9,11 +9,14 @@ from pytorch_lightning.utilities.memory import is_oom_error
 
 from ..errors import OutOfMemoryError
 
-__all__ = ['Pieces', 'fits', 'halved']
+__all__ = ['Pieces', 'shortage', 'halved']
+
+# What oneDNN says where the CPU's memory is short, among other things.
+_ONEDNN = 'could not create a primitive', 'could not execute a primitive', 'could not create a memory'
 
 
-def fits(work: Callable[[], object]) -> bool:
-    """Do some work; return False where memory does not hold it, on whatever device.
+def shortage(work: Callable[[], object]) -> str | None:
+    """Do some work; return None or, where memory does not hold it, what the error says. Of any device.
 
     Parameters
     ----------
@@ -22,21 +25,25 @@ def fits(work: Callable[[], object]) -> bool:
     """
     try:
         work()
-        return True
+        return None
     except (RuntimeError, MemoryError) as error:
-        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or is_oom_error(error)):
+        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or is_oom_error(error)
+                or str(error).startswith(_ONEDNN)):
             raise
+        said = f'{type(error).__name__}: {error}'
     torch.cuda.empty_cache()  # here, where the error no longer holds the tensors of the calls that it came through
-    return False
+    return said
 
 
-def halved(images: int, remedy: str) -> int:
+def halved(images: int, said: str, remedy: str) -> int:
     """Half as many images.
 
     Parameters
     ----------
     images
         So many do not fit.
+    said
+        What the error said.
     remedy
         What the user can do if it was only one.
 
@@ -46,7 +53,7 @@ def halved(images: int, remedy: str) -> int:
         If it was only one.
     """
     if images == 1:
-        raise OutOfMemoryError(f'expected memory for one image at least, got an out-of-memory error; {remedy}')
+        raise OutOfMemoryError(f'expected memory for one image at least, got {said}; {remedy}')
     return images // 2
 
 
@@ -87,7 +94,8 @@ class Pieces:
         while start < len(tensors[0]):
             stop = len(tensors[0]) if self.size is None else start + self.size
             piece: Sequence[torch.Tensor] = [tensor[start:stop] for tensor in tensors]
-            if fits(lambda: work(*piece)):
+            said = shortage(lambda: work(*piece))
+            if said is None:
                 start = stop
             else:
-                self.size = halved(len(piece[0]), self._remedy)
+                self.size = halved(len(piece[0]), said, self._remedy)

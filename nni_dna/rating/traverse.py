@@ -18,13 +18,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..spaces.chain import Cell
 from ..supernet.supernet import BlockSupernet
 from .loss import RatingSums, TargetSpread
-from .memory import Pieces, fits, halved
+from .memory import Pieces, halved, shortage
 from .statistics import Statistics, norms_of, own_statistics, take, use
 
 __all__ = ['PathRater']
 
 # Bytes of the largest feature map within a layer. More images at a time are no faster: on a CPU they leave the cache, and beyond
-# 32 MiB glibc maps and zeroes every tensor anew, which takes longer than the convolutions.
+# 32 MiB glibc maps and zeroes every tensor anew, which takes longer than the convolutions; on a GPU kernels then take far longer
+# than their launch.
 _AT_ONCE = {'cpu': 2 ** 24}
 _AT_ONCE_ELSEWHERE = 2 ** 28
 _REMEDY = 'run fewer trials at a time, or lower data.image_size'
@@ -82,8 +83,8 @@ class PathRater:
         size = len(features)
         handles = [module.register_forward_hook(note) for module in self._supernet.modules()]
         try:
-            while not fits(lambda: self._calibrate(features.split(size))):
-                size = halved(size, f'{_REMEDY}, or rate.calibration_images')
+            while (said := shortage(lambda: self._calibrate(features.split(size)))) is not None:
+                size = halved(size, said, f'{_REMEDY}, or rate.calibration_images')
         finally:
             for handle in handles:
                 handle.remove()

@@ -9,11 +9,12 @@ from torch import nn
 import toys
 from nni_dna.errors import OutOfMemoryError
 from nni_dna.rating import PathRater, rate_supernets, traverse
-from nni_dna.rating.memory import Pieces, fits
+from nni_dna.rating.memory import Pieces, shortage
 from nni_dna.rating.statistics import norms_of, take
 from nni_dna.supernet import BlockSupernet
 
 ERRORS = [torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB'), MemoryError(),
+          RuntimeError('could not create a primitive'),
           RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
                        'allocate 1125899906842624 bytes. Error code 12 (Cannot allocate memory)')]
 
@@ -139,8 +140,8 @@ def test_several_norms_of_one_layer_get_the_statistics_of_all_images_in_turn(ima
 
 
 def test_what_the_allocator_cannot_give_does_not_fit():
-    assert not fits(lambda: torch.empty(2 ** 58))
-    assert fits(lambda: torch.empty(1))
+    assert "can't allocate memory" in shortage(lambda: torch.empty(2 ** 58))
+    assert shortage(lambda: torch.empty(1)) is None
 
 
 def test_another_error_is_not_taken_for_one_of_memory(case, maps_of, images, monkeypatch):
@@ -151,7 +152,8 @@ def test_another_error_is_not_taken_for_one_of_memory(case, maps_of, images, mon
 
 def test_memory_for_less_than_an_image_is_an_error_that_names_the_remedy(case, maps_of, images, monkeypatch):
     run_out(monkeypatch, 0, ERRORS[0])
-    with pytest.raises(OutOfMemoryError, match='one image at least.*fewer trials.*data.image_size, or rate.calibration_images$'):
+    with pytest.raises(OutOfMemoryError, match='one image at least, got OutOfMemoryError: CUDA out.*fewer trials.*'
+                                               'data.image_size, or rate.calibration_images$'):
         rate(case, maps_of, images)
 
 
