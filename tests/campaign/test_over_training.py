@@ -177,7 +177,7 @@ def make_task_ids(tmp_path, monkeypatch, best):
     """The retraining tasks of a campaign whose epochs 1, 2 and 3 find certain paths of the two blocks."""
     changes = merged(OVER, {'distill': {'epochs': 3, 'rate_every': 1}})
     work = run_in_process(tmp_path / 'work', **merged(changes, {'retrain': {'over_training': False}}))
-    monkeypatch.setattr('nni_dna.campaign.campaign.load_ratings', lambda path, cells: [
+    monkeypatch.setattr('nni_dna.campaign.stored.load_ratings', lambda path, cells: [
         np.array([0. if (path.parent.name, number) in best[path.name] else 1. for number in range(cell.paths)])
         for cell in cells])
     campaign = open_campaign(work, **changes)

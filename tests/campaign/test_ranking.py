@@ -212,7 +212,7 @@ def test_a_cost_of_another_name_is_limited_reported_and_traded_off_as_any_other(
     rng = np.random.default_rng(5)
     times = [rng.random(table.shape[:2] + (1,)) for table in costs.blocks]
     columns = [np.concatenate(pair, axis=-1) for pair in zip(costs.columns(), [*times, np.ones((1, 1))])]
-    more = SimpleNamespace(names=('params', 'madds', 'latency'), columns=lambda: columns)
+    more = SimpleNamespace(names=('params', 'madds', 'latency'), whole=(True, True, False), peaks=(), columns=lambda: columns)
     settings = MoreSettings(top_k=3)
     fastest = trade_offs(chain, more, ratings, settings, 'latency')[0]
     paths = find_paths(chain, fastest['architecture'])

@@ -41,6 +41,7 @@ def test_values_that_json_changes_are_those_of_the_ranking_file(tmp_path):
     chain = Chain(blocks=(Block(name='block1', modules=('a',), cells=(cell,), handed_on=('depth',), incoming={'w': (1,)}),),
                   stem=('s',), fixed={'f': None})
     costs = load_saved(tmp_path, chain)
+    assert (costs.names, costs.whole, costs.peaks) == (('params', 'memory'), (True, False), (1,))
     assert [costs.chain.architecture((path,)) for path in (0, 1)] == as_json([chain.architecture((path,)) for path in (0, 1)])
     block = costs.chain.blocks[0]
     assert (costs.chain.stem, block.handed_on, block.cells[0].subset) == (('s',), ('depth',), (0, 3))
@@ -48,7 +49,8 @@ def test_values_that_json_changes_are_those_of_the_ranking_file(tmp_path):
 
 def load_saved(folder, chain):
     tables = [*(np.ones((1, block.paths, 2)) for block in chain.blocks), np.zeros((1, 2))]
-    save_costs(folder / 'costs.npz', chain, (1, 8, 8), SimpleNamespace(names=('params', 'latency'), columns=lambda: tables))
+    costs = SimpleNamespace(names=('params', 'memory'), whole=(True, False), peaks=(1,), columns=lambda: tables)
+    save_costs(folder / 'costs.npz', chain, (1, 8, 8), costs)
     return load_costs(folder / 'costs.npz')
 
 

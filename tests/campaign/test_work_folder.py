@@ -99,19 +99,12 @@ def test_a_folder_of_before_there_were_limits_on_memory_and_latency_is_known_aga
     assert found['settings']['search'].pop('max_latency_ms', 0) is None
     file.write_text(json.dumps(found))
     work.check(make_setup(tmp_path / 'work').record())
-    for search in ({'max_memory': '1M'}, {'max_latency_ms': 3}):
-        with pytest.raises(WorkFolderError, match=f'settings.search.{next(iter(search))}: None became'):
-            work.check(make_setup(tmp_path / 'work', search=search).record())
+    for search in ({'max_memory': '1M'}, {'max_latency_ms': 3}):  # a search is simply done again
+        work.check(make_setup(tmp_path / 'work', search=search).record())
 
 
-def test_on_what_latencies_are_measured_matters_where_there_is_a_limit_on_them_but_not_the_file(tmp_path):
-    def record(**latency):
-        return make_setup(tmp_path / 'work', search={'max_latency_ms': 3}, latency=latency).record()
-    work = WorkFolder(tmp_path / 'work')
-    work.claim(record(), tmp_path).close()
-    work.check(record(file='elsewhere.json'))
-    with pytest.raises(WorkFolderError, match='settings.latency.threads: 1 became 2'):
-        work.check(record(threads=2))
+def test_on_what_latencies_are_measured_does_not_matter_since_they_know_it(work, tmp_path):
+    work.check(make_setup(tmp_path / 'work', search={'max_latency_ms': 3}, latency={'threads': 2}).record())
 
 
 def test_a_result_comes_back_if_its_hash_is_the_reported_one(work):

@@ -28,7 +28,7 @@ def retrain(tmp_path):
     """Do the task in a work folder of the given name; returns its folder's weights, its result and its reports."""
     def run(name, stop_at=None, data=None, **settings):
         campaign = running.open_campaign(tmp_path / name, retrain={'epochs': 4, **settings}, data=data or {})
-        task, = retrain_tasks(campaign.setup.recipe, [ARCHITECTURE])
+        task, = retrain_tasks(campaign.setup.recipe, [ARCHITECTURE], {})
         reports = []
 
         def report(value):

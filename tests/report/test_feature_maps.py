@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from toys import Teacher
 from torch.nn import functional as F
 
-from nni_dna.campaign.ranking import block_ratings
+from nni_dna.campaign.stored import block_ratings
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.report.facts.feature_maps import feature_maps, student_map
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from running import make_setup, run_in_process
 
-from nni_dna.campaign.ranking import block_ratings, front
+from nni_dna.campaign.stored import block_ratings
 from nni_dna.cost import count
 from nni_dna.report.facts.folder import read_folder
 from nni_dna.report.facts.layers import layers_of
@@ -18,6 +18,7 @@ from nni_dna.report.facts.over_training import mean_losses, read_over_training
 from nni_dna.report.facts.published_models import PUBLISHED_MODELS
 from nni_dna.report.facts.standing import share_rated_as_well
 from nni_dna.report.pictures.ratings import place_in_block
+from nni_dna.searching import pareto_front
 from nni_dna.spaces.freezing import freeze
 
 SCALED = {'space': {'name': 'toys.Scaled'}}
@@ -70,7 +71,8 @@ def test_the_front_is_what_all_combinations_give(finished):
                        for paths in itertools.product(*(range(block.paths) for block in setup.chain.blocks)))
         best = list(itertools.accumulate((rating for _, rating in every), min))
         expected = [point for index, point in enumerate(every) if index == 0 or point[1] < best[index - 1]]
-        assert front(setup.chain, setup.costs, ratings, cost) == expected
+        found = pareto_front(finished, cost, max_params=None, max_madds=None)['front']
+        assert [(point[cost], point['rating']) for point in found] == expected
 
 
 @pytest.mark.parametrize('seed', range(5))

@@ -179,7 +179,7 @@ def test_an_experiment_that_cannot_be_made_again_is_reported_from_its_files_alon
     (work / 'settings.json').write_text(json.dumps(settings))
     page = write_report(work)
     read = Page(page)
-    assert all("cannot import module 'gone'" in read.note(section) for section in ('tradeoff', 'network', 'maps'))
+    assert all("cannot import module 'gone'" in read.note(section) for section in ('network', 'maps'))
     assert len(read.pictures) == 4 + 2 + 2
     assert read.note('ratings') == read.note('losses') == ''
     assert '&lt;script&gt;' in page.read_text() and 'script' not in read.tags

@@ -29,7 +29,7 @@ class Interrupted(Exception):
 def retrained(work, stop_at=None):
     """The weights and the reports of one winner, retrained as a trial does it; the search itself is left out."""
     campaign = running.open_campaign(work, retrain=RETRAIN)
-    task, = retrain_tasks(campaign.setup.recipe, [ARCHITECTURE])
+    task, = retrain_tasks(campaign.setup.recipe, [ARCHITECTURE], {})
     reports = []
 
     def report(value):
