@@ -15,7 +15,7 @@ from typing import IO, Any, Iterable, Mapping
 
 from ..errors import ResultError, WorkFolderError
 from ..files import write_atomically
-from ..settings import differences
+from ..settings import differences, with_defaults
 from .journal import VERSION, Journal
 
 __all__ = ['WorkFolder']
@@ -274,7 +274,7 @@ def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
     A search takes no time, so it is done again; a retrained model knows its architecture and its recipe itself, and latencies
     know how they were measured.
     """
-    settings = {key: value for key, value in found['settings'].items()
+    settings = {key: value for key, value in with_defaults(found['settings']).items()
                 if key not in ('work', 'preset', 'retries', 'threads', 'search', 'latency', 'retrain')}
     if 'data' in settings:
         settings['data'] = {key: value for key, value in settings['data'].items() if key != 'workers'}

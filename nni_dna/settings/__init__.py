@@ -2,7 +2,8 @@
 
 from .documents import read_mapping
 from .presets import filled_in
-from .reader import differences, read_settings, to_plain
+from .reader import differences, read_settings, to_plain, with_defaults
 from .sections import CommonSettings, Settings
 
-__all__ = ['differences', 'filled_in', 'read_mapping', 'read_settings', 'to_plain', 'CommonSettings', 'Settings']
+__all__ = ['differences', 'filled_in', 'read_mapping', 'read_settings', 'to_plain', 'with_defaults',
+           'CommonSettings', 'Settings']

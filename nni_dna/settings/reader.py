@@ -14,7 +14,7 @@ from .presets import with_preset
 from .rules import Rule, validate
 from .sections import CommonSettings, DataSettings, Settings, TeacherSettings
 
-__all__ = ['read_settings', 'read_section', 'absolute_weights', 'to_plain', 'differences']
+__all__ = ['read_settings', 'read_section', 'absolute_weights', 'to_plain', 'with_defaults', 'differences']
 
 T = TypeVar('T')
 TeacherT = TypeVar('TeacherT', bound=TeacherSettings)
@@ -129,6 +129,17 @@ def to_plain(settings: CommonSettings) -> dict[str, Any]:
             return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return str(value) if isinstance(value, Path) else value
     return plain(settings)
+
+
+def with_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that `to_plain` gave before some of them existed, with what these do where they are not given."""
+    whole = dict(plain)
+    for name, kind in typing.get_type_hints(Settings).items():
+        if dataclasses.is_dataclass(kind) and isinstance(plain.get(name), Mapping):
+            given = {field.name: field.default for field in dataclasses.fields(kind)}
+            defaults = {key: value for key, value in given.items() if value is not dataclasses.MISSING}
+            whole[name] = {**defaults, **plain[name]}
+    return whole
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = '') -> list[str]:

@@ -62,7 +62,7 @@ def test_a_record_without_a_section_for_images_is_known_again(tmp_path, changes)
     (record(seed=1), 'settings.seed: 0 became 1'), (record(distill={'lr': 0.2}), 'settings.distill.lr: 0.1 became 0.2'),
     (record(loaders={'batch_size': 8}), 'settings.loaders.batch_size: 4 became 8'),
     (record({'a': {'_type': 'choice', '_value': [1]}}), 'search_space.a: None became'),
-    (record(data={'name': 'digits', 'workers': 1}), "settings.data: None became {'name': 'digits'}"),
+    (record(data={'name': 'digits', 'workers': 1}), "settings.data: None became {'root': None,"),
 ], ids=['seed', 'nested', 'own', 'search space', 'images'])
 def test_a_record_without_a_section_for_images_is_told_from_another(tmp_path, other, line):
     work = WorkFolder(tmp_path / 'work')
@@ -92,13 +92,16 @@ def test_what_decides_a_result_may_not(work, tmp_path, changes, line):
         work.check(make_setup(tmp_path / 'work', **changes).record())
 
 
-def test_a_folder_of_before_there_were_limits_on_memory_and_latency_is_known_again(work, tmp_path):
+def test_a_folder_of_before_there_were_some_settings_is_known_again(work, tmp_path):
     file = tmp_path / 'work' / 'settings.json'
     found = json.loads(file.read_text())
-    assert found['settings'].pop('latency') and found['settings']['search'].pop('max_memory', 0) is None
-    assert found['settings']['search'].pop('max_latency_ms', 0) is None
+    del found['settings']['latency'], found['settings']['search']['max_memory']
+    for section, name in ('distill', 'input'), ('rate', 'measure'), ('teacher', 'batch_norm'), ('data', 'center_crop'):
+        del found['settings'][section][name]
     file.write_text(json.dumps(found))
     work.check(make_setup(tmp_path / 'work').record())
+    with pytest.raises(WorkFolderError, match="settings.rate.measure: 'l1' became 'mse'"):
+        work.check(make_setup(tmp_path / 'work', rate={'measure': 'mse'}).record())
     for search in ({'max_memory': '1M'}, {'max_latency_ms': 3}):  # a search is simply done again
         work.check(make_setup(tmp_path / 'work', search=search).record())
 
