@@ -8,9 +8,10 @@ in a further pass for each path.
 The machine may be busy: both sides run in turn in short slices, and the fastest of several rounds counts for each slice, by
 wall-clock and by processor time. A slice is the 36 paths that begin with the same two candidates; 6 of the 36 slices run, so
 that every candidate of these layers is met once. In each the baseline runs 12 paths, so that every candidate of the other two
-layers is met twice, and both sides take about as long. Counting means multiply-adds, those of the 1x1 convolutions to and from the teacher's widths included. The
-share is that of the slices: how many times more the baseline took there per path, over how many times more multiply-adds. The
-seconds are those of the slices times the multiply-adds of the whole cell over those of the slices.
+layers is met twice, and both sides take about as long. Counting means multiply-adds, those of the 1x1 convolutions to and from
+the teacher's widths included. The share is that of the slices: how many times more the baseline took there per path, over how
+many times more multiply-adds. The seconds are those of the slices times the multiply-adds of the whole cell over those of the
+slices.
 
     OMP_WAIT_POLICY=PASSIVE python -W ignore benchmarks/rate.py --threads 2 --out benchmarks/data/rate.json
 
