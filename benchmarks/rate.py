@@ -10,8 +10,8 @@ wall-clock and by processor time. A slice is the 36 paths that begin with the sa
 that every candidate of these layers is met once. In each the baseline runs 12 paths, so that every candidate of the other two
 layers is met twice, and both sides take about as long. Counting means multiply-adds, those of the 1x1 convolutions to and from
 the teacher's widths included. The share is that of the slices: how many times more the baseline took there per path, over how
-many times more multiply-adds. The seconds are those of the slices times the multiply-adds of the whole
-cell over those of the slices.
+many times more multiply-adds. The seconds are those of the slices times the multiply-adds of the whole cell over those of the
+slices.
 
     OMP_WAIT_POLICY=PASSIVE python -W ignore benchmarks/rate.py --threads 2 --out benchmarks/data/rate.json
 
@@ -58,20 +58,25 @@ def main() -> None:
     parser.add_argument('--cells', nargs='+', default=list(CELLS), choices=list(CELLS))
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--out', type=Path, help='JSON file of the results')
+    parser.add_argument('--out', type=Path, help='JSON file; the results of other cells in it stay')
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    rows = []
     print(f'{"cell":7}{"paths":>6}{"images":>7}  {"":15}{"ours":>8}{"plain":>9}{"faster":>8}{"counted":>9}'
           f'{"share":>7}{"(cpu)":>8}', flush=True)
     for name in arguments.cells:
-        rows.append(measure(name, arguments.rounds))
+        row = measure(name, arguments.rounds)
         for kind in ('rating', 'with statistics'):
-            print(line(rows[-1], kind), flush=True)
-    if arguments.out:
-        result = {'command': ' '.join(['python', *sys.argv]), 'python': platform.python_version(), 'torch': torch.__version__,
-                  'load': os.getloadavg(), 'rows': rows}
-        arguments.out.write_text(json.dumps(result, indent=2) + '\n')
+            print(line(row, kind), flush=True)
+        if arguments.out:
+            keep(arguments.out, {**row, 'command': ' '.join(['python', *sys.argv]), 'python': platform.python_version(),
+                                 'torch': torch.__version__, 'load': os.getloadavg()})
+
+
+def keep(file: Path, row: dict[str, Any]) -> None:
+    """Put a cell's result in the place of its last one."""
+    rows = json.loads(file.read_text()) if file.exists() else []
+    rows = sorted([*(other for other in rows if other['cell'] != row['cell']), row], key=lambda row: CELLS[row['cell']])
+    file.write_text(json.dumps(rows, indent=2) + '\n')
 
 
 @torch.no_grad()
