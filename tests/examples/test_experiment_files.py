@@ -96,7 +96,7 @@ def test_imagenet_with_a_teacher_of_random_weights_from_the_distillation_to_an_e
     work = run(changed(settings, few, {'work': 'work'}), narrowed(space), tmp_path)
     ranking = json.loads((work / 'ranking.json').read_text())
     assert len(ranking['ranking']) == 1 and ranking['ranking'][0]['madds'] < 600e6
-    nni_dna.export(work, tmp_path / 'winner.safetensors', format='safetensors')
+    nni_dna.export(work, 1, 'safetensors', tmp_path / 'winner.safetensors')
     assert (tmp_path / 'winner.safetensors').stat().st_size > 1e6
 
 
