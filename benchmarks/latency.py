@@ -3,8 +3,8 @@
 Layers and whole networks are measured in turn, so that whatever else the machine does meanwhile falls on both: in each round
 every layer once and every network once; then the medians over the rounds. On a machine that is busy otherwise a long run is
 interrupted more often than a short one, so --cpu-time counts the process's own time, which is the same on an idle machine where
-there is one thread. glibc gives large blocks of memory back and asks for them again, in some networks in every pass, which costs
-up to a third of the time there; the two variables make it keep them. Prints the correlations and the errors, writes JSON, and
+there is one thread. glibc gives large blocks of memory back and asks for them again, in some networks in every pass, which took
+about a quarter of the time there; the two variables make it keep them. Prints the correlations and the errors, writes JSON, and
 with --plot a scatter plot (needs matplotlib).
 
     MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 \\
