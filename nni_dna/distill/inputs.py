@@ -53,8 +53,10 @@ class BlockInputs(nn.Module):
         self.train(False)
 
     def train(self, mode: bool = True) -> BlockInputs:
-        """Stay in evaluation mode, whatever the module around says."""
-        return super().train(False)
+        """Stay in evaluation mode, whatever the module around says; the teacher takes note of it as it does alone."""
+        super().train(False)
+        self.teacher.train(mode)
+        return self
 
     @torch.no_grad()
     def forward(self, images: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

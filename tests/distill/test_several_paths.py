@@ -270,4 +270,5 @@ def test_the_trainers_options_mean_what_they_mean_to_one_loss(teacher, monkeypat
         found.append([weights_of(supernet) for supernet in supernets.values()])
     for ours, plain in zip(*found):
         for name, weight in ours.items():
-            torch.testing.assert_close(weight, plain[name], rtol=1e-4, atol=1e-5)
+            # Adam makes rounding of gradients near 0 visible: its steps do not depend on their size.
+            torch.testing.assert_close(weight, plain[name], rtol=1e-4, atol=1e-4)
