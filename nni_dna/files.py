@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-from .errors import SettingsError
+from .errors import SettingsError, WorkFolderError
 
-__all__ = ['check_place', 'write_atomically']
+__all__ = ['check_place', 'check_writable', 'sha256', 'write_atomically']
 
 
 def check_place(path: Path) -> None:
@@ -24,6 +25,32 @@ def check_place(path: Path) -> None:
         raise SettingsError(f'--output: expected a file in a folder that exists, got {path}; make {path.parent} first')
     if not os.access(path.parent, os.W_OK):
         raise SettingsError(f'--output: {path} cannot be written, because {path.parent} is not writable; name another place')
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """See that a folder can be written, or made where it is not there.
+
+    Parameters
+    ----------
+    folder
+        Which.
+    option
+        What named it, for the message.
+
+    Raises
+    ------
+    WorkFolderError
+        If it cannot.
+    """
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise WorkFolderError(f'{option}: {folder} cannot be written, because {existing} '
+                              f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

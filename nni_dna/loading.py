@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Mapping
 
 from torch import nn
 
@@ -12,7 +13,7 @@ from .errors import ResultError
 if TYPE_CHECKING:
     from .campaign.work import WorkFolder
 
-__all__ = ['find_winner', 'load']
+__all__ = ['Winner', 'find_winner', 'load']
 
 
 def load(work: str | Path, rank: int = 1) -> nn.Module:
@@ -41,30 +42,58 @@ def load(work: str | Path, rank: int = 1) -> nn.Module:
     if (Path(work) / 'transfer.json').is_file():
         from .retrain.transfer import load_transferred
         return load_transferred(Path(work).resolve())
-    from .imports import add_to_path
-    from .spaces.build import build_space
-    from .spaces.freezing import plain_network
-    from .weights import load_weights
-
-    folder, found, entry = find_winner(work, rank)
-    file = folder.root / entry['weights']
-    if entry['weights'] not in folder.read_result(str(Path(entry['weights']).parent))['files']:
-        raise ResultError(f'rank {rank}: {file} is not what the trial wrote; start the experiment again, which writes '
-                          'ranking.json')
-    add_to_path(folder.code_folder())
-    space = folder.record()['settings']['space']
-    network = plain_network(build_space(space['name'], space['args'], found['num_classes']), entry['architecture'])
-    load_weights(network, file, f'rank {rank}')
-    return network.eval()
+    return find_winner(work, rank).network()
 
 
-def find_winner(work: str | Path, rank: int) -> tuple[WorkFolder, dict[str, Any], dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class Winner:
     """A retrained winner in a work folder.
 
-    Returns
-    -------
-    tuple
-        The folder, what ``ranking.json`` holds, and the winner's entry in it.
+    Attributes
+    ----------
+    folder
+        The work folder.
+    ranking
+        What its ``ranking.json`` holds.
+    entry
+        The winner's entry in it.
+    """
+
+    folder: WorkFolder
+    ranking: Mapping[str, Any]
+    entry: Mapping[str, Any]
+
+    def files(self) -> dict[str, str]:
+        """The SHA-256 of each file of its training, all checked.
+
+        Raises
+        ------
+        ResultError
+            If they are not what the trial wrote.
+        """
+        return self.folder.read_result(str(Path(self.entry['weights']).parent))['files']
+
+    def network(self) -> nn.Module:
+        """As `load` gives it."""
+        from .imports import add_to_path
+        from .spaces.build import build_space
+        from .spaces.freezing import plain_network
+        from .weights import load_weights
+
+        file, rank = self.folder.root / self.entry['weights'], self.entry['rank']
+        if self.entry['weights'] not in self.files():
+            raise ResultError(f'rank {rank}: {file} is not what the trial wrote; start the experiment again, which writes '
+                              'ranking.json')
+        add_to_path(self.folder.code_folder())
+        space = self.folder.record()['settings']['space']
+        network = plain_network(build_space(space['name'], space['args'], self.ranking['num_classes']),
+                                self.entry['architecture'])
+        load_weights(network, file, f'rank {rank}')
+        return network.eval()
+
+
+def find_winner(work: str | Path, rank: int) -> Winner:
+    """Find a retrained winner in a work folder.
 
     Raises
     ------
@@ -83,4 +112,4 @@ def find_winner(work: str | Path, rank: int) -> tuple[WorkFolder, dict[str, Any]
     if entry is None or entry['weights'] is None:
         ready = [entry['rank'] for entry in ranking if entry['weights']]
         raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}')
-    return folder, found, entry
+    return Winner(folder=folder, ranking=found, entry=entry)

@@ -32,3 +32,22 @@ def run_in_process(work: Path, definition=None, **changes) -> Path:
     """The work folder of a finished campaign."""
     run_campaign(open_campaign(work, definition, **changes))
     return work
+
+
+class Interrupted(Exception):
+    """In place of a crash."""
+
+
+def run_until(campaign: Campaign, task, stop_at: int | None = None):
+    """Do a task and close the campaign, interrupted at a report (counted from 1) if asked; its metric and its reports."""
+    reports: list[float] = []
+
+    def report(value):
+        reports.append(value)
+        if len(reports) == stop_at:
+            raise Interrupted
+
+    try:
+        return run(campaign, task, report), reports
+    finally:
+        campaign.close()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import numpy as np
 
 from ..errors import CampaignError, ResultError
+from ..files import sha256
 from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
 from .ranking import rank, ranking_head
@@ -96,20 +97,19 @@ class Campaign:
                 except ResultError:
                     continue
                 self._finished[task_id] = event = {'task': task_id, 'basis': result['basis'], 'value': result['value'],
-                                                   'sha256': self.work.sha256(f'{task_id}/result.json')}
+                                                   'sha256': sha256(file)}
                 self.work.journal.append('finished', **event, phase=self.phase)
 
     def _take_up_unreported(self) -> None:
         """A trial may have ended well while nobody was there to hear it."""
-        found = True
-        while found:  # what is finished decides which tasks follow
-            found = False
-            for task in self.tasks():
-                metric = None if self._is_finished(task) or not task.ready else self.work.finished_metric(task.id, task.basis)
-                if metric is not None:
-                    self.finished(task, metric)
-                    found = True
-                    break
+        while (unheard := next(self._unreported(), None)) is not None:  # what is finished decides which tasks follow
+            self.finished(*unheard)
+
+    def _unreported(self) -> Iterator[tuple[Task, dict[str, Any]]]:
+        for task in self.tasks():
+            metric = None if self._is_finished(task) or not task.ready else self.work.finished_metric(task.id, task.basis)
+            if metric is not None:
+                yield task, metric
 
     @property
     def phase(self) -> str:
@@ -227,7 +227,7 @@ class Campaign:
             digests = {task.id: self._finished[task.id]['sha256'] for task in self._distill_tasks()}
             retrain = [task.id for task in self._retrain_tasks()]
             self.work.journal.append('ranked', architectures=len(retrain), phase=self.phase, results=digests,
-                                     costs=self.work.sha256(COSTS_FILE), retrain=retrain)
+                                     costs=sha256(self.work.root / COSTS_FILE), retrain=retrain)
         if self._ranking is not None:
             self._write_ranking()
 

@@ -69,27 +69,28 @@ class ConfigSetup(Setup):
         train_classifier(network, self.num_classes, recipe, self.data.distillation(), report)
         return accuracy(network, self.num_classes, self.data.holdout())
 
+    @cached_property
+    def _recipe(self) -> Recipe:
+        return recipe_from(self.settings.retrain)
+
     def train_winner(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> None:
         """Train on all training images, in place: what each process does of those that train together."""
-        recipe = recipe_from(self.settings.retrain)
-        train_classifier(network, self.num_classes, recipe, training_batches(self.data, recipe), report, checkpoint)
+        train_classifier(network, self.num_classes, self._recipe, training_batches(self.data, self._recipe), report, checkpoint)
 
-    def retrain(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> float:
-        """On all training images; the accuracy is that on the test images."""
+    def retrain(self, network: nn.Module, report: Callable[[float], None],
+                checkpoint: Path | None = None) -> tuple[float, dict[str, float]]:
+        """On all training images; the accuracies are those on the test images."""
         self.train_winner(network, report, checkpoint)
-        return accuracy(network, self.num_classes, self.data.test())
-
-    def findings(self, network: nn.Module) -> dict[str, float]:
-        """The accuracies on the test images."""
-        return accuracies(network, self.num_classes, self.data.test())
+        found = accuracies(network, self.num_classes, self.data.test())
+        return found['top1'], found
 
     @property
     def processes(self) -> int:
-        return process_count(recipe_from(self.settings.retrain).devices)
+        return process_count(self._recipe.devices)
 
     @property
     def recipe(self) -> Any:
-        return dataclasses.asdict(recipe_from(self.settings.retrain))
+        return dataclasses.asdict(self._recipe)
 
     @property
     def over_training(self) -> range:
@@ -98,4 +99,4 @@ class ConfigSetup(Setup):
             if self.settings.retrain.over_training and distill.rate_every else range(0)
 
     def check_recipe(self) -> None:
-        check_dropping(recipe_from(self.settings.retrain), self.meta_space)
+        check_dropping(self._recipe, self.meta_space)

@@ -76,8 +76,7 @@ def check_limits(chain: Chain, costs: Costs, settings: SearchSettings) -> int:
         If the weights do not fit the blocks, or there is a limit on a cost that was not counted.
     """
     alike = [np.zeros(block.paths) for block in chain.blocks]
-    block_weights(chain, settings)
-    return len(search(_tables(chain, costs, alike), top_k=settings.top_k, **_limits(costs, settings)).solutions)
+    return len(search(**_problem(chain, costs, alike, settings), top_k=settings.top_k).solutions)
 
 
 def rank(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[dict[str, Any]]:
@@ -106,8 +105,7 @@ def rank(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settings: Se
     InfeasibleError, SettingsError
         As `check_limits`.
     """
-    tables = _tables(chain, costs, _weighted(chain, ratings, settings))
-    found = search(tables, top_k=settings.top_k, **_limits(costs, settings)).solutions
+    found = search(**_problem(chain, costs, ratings, settings), top_k=settings.top_k).solutions
     return [{'rank': position, **_entry(chain, costs, ratings, solution)} for position, solution in enumerate(found, start=1)]
 
 
@@ -135,8 +133,7 @@ def trade_offs(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settin
     if cost not in costs.names:
         raise SettingsError(f'front: expected one of the costs {", ".join(costs.names)}, got {cost!r}; '
                             f'{nearest(cost, costs.names)}')
-    tables = _tables(chain, costs, _weighted(chain, ratings, settings))
-    found = pareto_front(tables, cost=costs.names.index(cost), **_limits(costs, settings)).points
+    found = pareto_front(**_problem(chain, costs, ratings, settings), cost=costs.names.index(cost)).points
     return [_entry(chain, costs, ratings, solution) for solution in found]
 
 
@@ -156,26 +153,18 @@ def _entry(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], solution: 
             **dict(zip(costs.names, totals))}
 
 
-def _weighted(chain: Chain, ratings: Sequence[np.ndarray], settings: SearchSettings) -> list[np.ndarray]:
-    return [weight * table for weight, table in zip(block_weights(chain, settings).values(), ratings)]
-
-
-def _tables(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray]) -> list[BlockTable]:
-    tables = []
-    for block, cost, rating in zip(chain.blocks, costs.columns(), ratings):
-        border = np.repeat(block.cell_borders, [cell.paths for cell in block.cells])
-        tables.append(BlockTable(ratings=rating, costs=cost, border=border))
-    return tables
-
-
-def _limits(costs: Costs, settings: SearchSettings) -> dict[str, Any]:
-    """What the search is told of limits, and of the costs outside the blocks."""
+def _problem(chain: Chain, costs: Costs, ratings: Sequence[np.ndarray], settings: SearchSettings) -> dict[str, Any]:
+    """What `search` and `pareto_front` are told: weighted ratings, costs and limits."""
+    weights = block_weights(chain, settings).values()
     for name, limit in settings.limits.items():
         if limit is not None and name.removeprefix('max_') not in costs.names:
             raise SettingsError(f'search.{name}: there is a limit on a cost that was not counted; counted are '
                                 f'{", ".join(costs.names)}; start the experiment again with this limit')
+    *blocks, rest = costs.columns()
+    tables = [BlockTable(ratings=weight * rating, costs=cost,
+                         border=np.repeat(block.cell_borders, [cell.paths for cell in block.cells]))
+              for block, cost, rating, weight in zip(chain.blocks, blocks, ratings, weights)]
     names = [f'max_{name}' for name in costs.names]
-    maxima = [settings.limits.get(name) for name in names]
-    return {'limits': [np.inf if limit is None else limit for limit in maxima],
-            'limit_names': [f'search.{name}' for name in names], 'tail_costs': costs.columns()[-1],
-            'peaks': costs.peaks}
+    limits = [settings.limits.get(name) for name in names]
+    return {'tables': tables, 'limits': [np.inf if limit is None else limit for limit in limits],
+            'limit_names': [f'search.{name}' for name in names], 'tail_costs': rest, 'peaks': costs.peaks}

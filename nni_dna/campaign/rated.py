@@ -8,6 +8,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from ..errors import ResultError
+from ..files import sha256
 from .progress import read_progress
 from .stored import COSTS_FILE, StoredCosts, block_ratings, load_costs
 from .tasks import supernet_id
@@ -69,7 +70,7 @@ def _ranked(work: WorkFolder) -> dict[str, Any]:
 
 def _costs(work: WorkFolder, digest: str) -> StoredCosts:
     path = work.root / COSTS_FILE
-    if not path.is_file() or work.sha256(COSTS_FILE) != digest:
+    if not path.is_file() or sha256(path) != digest:
         raise ResultError(f'{path} is missing or not the file that the experiment wrote (its SHA-256 differs); start the '
                           'experiment again, which writes it')
     return load_costs(path)

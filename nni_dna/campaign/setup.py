@@ -23,7 +23,7 @@ from ..cost.parts import NetworkParts
 from ..errors import SpaceError
 from ..settings import CommonSettings
 from ..spaces import Chain, without_memory
-from ..supernet import DNAMutator, Matching, block_supernet, match, match_stages
+from ..supernet import BlockSupernet, DNAMutator, Matching, block_supernet, match, match_stages
 from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
 from ..weights import load_weights
 from .latency import find_latencies
@@ -94,8 +94,9 @@ class Setup(ABC):
         """Train the teacher on the task in place; returns its quality (larger is better)."""
 
     @abstractmethod
-    def retrain(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> float:
-        """Train a winner in place; returns its final metric.
+    def retrain(self, network: nn.Module, report: Callable[[float], None],
+                checkpoint: Path | None = None) -> tuple[float, dict[str, float]]:
+        """Train a winner in place; returns its final metric, and what else there is to say of it as JSON-able data.
 
         Parameters
         ----------
@@ -106,10 +107,6 @@ class Setup(ABC):
         checkpoint
             File that an interrupted training may go on from, where the face can do that.
         """
-
-    def findings(self, network: nn.Module) -> dict[str, float]:
-        """What else there is to say of a winner that was trained, as JSON-able data."""
-        return {}
 
     @property
     def processes(self) -> int:
@@ -208,17 +205,31 @@ class Setup(ABC):
             load_weights(self._network, trained, 'teacher')
         return StagedTeacher(self._network, stages, self.settings.teacher.batch_norm)
 
+    def supernet(self, space: ModelSpace, block: int, name: str) -> BlockSupernet:
+        """A supernet of a block.
+
+        Parameters
+        ----------
+        space
+            The model space whose weights it takes.
+        block
+            Index of the block.
+        name
+            Of the supernet, within the block.
+        """
+        return block_supernet(self.mutator, space, self.chain, block, name, self.shapes.inputs, self.shapes.outputs,
+                              self.matching.teacher_shapes)
+
     def _check_supernets(self) -> None:
         """See that supernets can be made: a module of the user's own may need a hook."""
         for index, _, _, name in self.chain.supernets():
-            shapes = self.shapes.inputs, self.shapes.outputs, self.matching.teacher_shapes
             try:
                 with torch.device('meta'):
-                    block_supernet(self.mutator, self.meta_space, self.chain, index, name, *shapes)
+                    self.supernet(self.meta_space, index, name)
             except SpaceError:
                 raise
             except Exception:  # some constructors and hooks compute with tensors, which the meta device cannot
-                block_supernet(self.mutator, self.build_space(), self.chain, index, name, *shapes)
+                self.supernet(self.build_space(), index, name)
 
     def check(self) -> None:
         """Check all that can be checked before the first trial.

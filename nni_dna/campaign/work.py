@@ -6,7 +6,6 @@ Nothing in it is ever read with pickle. A file counts only if its SHA-256 is the
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Iterable, Mapping
 
 from ..errors import ResultError, WorkFolderError
-from ..files import write_atomically
+from ..files import check_writable, sha256, write_atomically
 from ..settings import differences, with_defaults
 from .journal import VERSION, Journal
 
@@ -61,10 +60,7 @@ class WorkFolder:
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise WorkFolderError(f'work: expected a new or empty folder or a work folder, got {self.root}, which holds '
                                   'something else; name another')
-        existing = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
-            raise WorkFolderError(f'work: {self.root} cannot be written, because {existing} '
-                                  f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
+        check_writable(self.root, 'work')
         return wanted
 
     def claim(self, record: Mapping[str, Any], code: Path) -> IO[str]:
@@ -161,12 +157,12 @@ class WorkFolder:
             The trial's final metric: ``default``, ``task`` and the SHA-256 of the result.
         """
         result = {'version': VERSION, 'task': task_id, 'basis': basis, 'value': value, 'details': dict(details),
-                  'files': {str(file.relative_to(self.root)): _sha256(file) for file in files}}
+                  'files': {str(file.relative_to(self.root)): sha256(file) for file in files}}
         self._write_json(self.task_folder(task_id) / 'result.json', result)
         return self._final_metric(task_id, value)
 
     def _final_metric(self, task_id: str, value: float) -> dict[str, Any]:
-        return {'default': value, 'task': task_id, 'sha256': _sha256(self.root / task_id / 'result.json')}
+        return {'default': value, 'task': task_id, 'sha256': sha256(self.root / task_id / 'result.json')}
 
     def finished_metric(self, task_id: str, basis: str | None = '') -> dict[str, Any] | None:
         """The final metric of a task that was already done and whose files are whole, else None. Any basis will do if None."""
@@ -175,19 +171,15 @@ class WorkFolder:
         except ResultError:
             return None
 
-    def sha256(self, name: str) -> str:
-        """The digest of a file of the folder."""
-        return _sha256(self.root / name)
-
-    def read_result(self, task_id: str, sha256: str | None = None, basis: str | None = None, only: str = '') -> dict[str, Any]:
+    def read_result(self, task_id: str, reported: str | None = None, basis: str | None = None, only: str = '') -> dict[str, Any]:
         """A task's result, once every file is found to be the one that was reported.
 
         Parameters
         ----------
         task_id
             Which task.
-        sha256
-            What the trial reported; None where only the files are to be checked.
+        reported
+            The SHA-256 that the trial reported; None where only the files are to be checked.
         basis
             The task's; None where any will do.
         only
@@ -201,7 +193,7 @@ class WorkFolder:
         file = self.root / task_id / 'result.json'
         if not file.is_file():
             raise ResultError(f'{task_id}: expected {file}, which is missing')
-        if sha256 is not None and _sha256(file) != sha256:
+        if reported is not None and sha256(file) != reported:
             raise ResultError(f'{task_id}: {file} is not the file that the trial reported (its SHA-256 differs)')
         try:
             result = json.loads(file.read_bytes())
@@ -218,7 +210,7 @@ class WorkFolder:
             path = (self.root / name).resolve()
             if not path.is_relative_to(self.root.resolve()):
                 raise ResultError(f'{task_id}: {name!r} is outside the work folder')
-            if not path.is_file() or _sha256(path) != digest:
+            if not path.is_file() or sha256(path) != digest:
                 raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs)')
         return result
 
@@ -279,7 +271,3 @@ def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
     if 'data' in settings:
         settings['data'] = {key: value for key, value in settings['data'].items() if key != 'workers'}
     return {'settings': settings, 'search_space': found['search_space']}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

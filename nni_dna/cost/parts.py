@@ -9,7 +9,7 @@ from torch import nn
 from nni.nas.nn.pytorch import ModelSpace
 
 from ..errors import SpaceError
-from ..spaces.chain import Block, Chain
+from ..spaces.chain import Chain
 from ..spaces.freezing import freeze
 from .layers import LayerTable
 from .operations import Operation, Trace, trace_operations
@@ -60,7 +60,7 @@ class NetworkParts:
                                     for border, shape in zip(borders, inputs)])
                 borders = block.borders
             last = chain.blocks[-1]
-            self.tails = [trace_operations(_tail(space, chain, (*[0] * (len(chain.blocks) - 1), _first_path(last, cell))),
+            self.tails = [trace_operations(_tail(space, chain, (*[0] * (len(chain.blocks) - 1), last.first_path(cell))),
                                            shapes.outputs[-1][cell])
                           for cell in (last.cell_borders.index(border) for border in range(len(last.borders)))]
             for paths in {tuple(0 for _ in chain.blocks), tuple(block.paths - 1 for block in chain.blocks)}:
@@ -118,7 +118,3 @@ def _tail(space: ModelSpace, chain: Chain, paths: tuple[int, ...]) -> nn.Module:
         parent, _, leaf = name.rpartition('.')
         setattr(network.get_submodule(parent), leaf, nn.Identity())
     return network
-
-
-def _first_path(block: Block, cell: int) -> int:
-    return sum(other.paths for other in block.cells[:cell])

@@ -153,8 +153,8 @@ def _rest(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], bl
     """What is outside the blocks, by what the last block hands on: the whole network less its blocks."""
     first = tuple(0 for _ in chain.blocks)
     borders = chain.blocks[-1].cell_borders
-    last = [first[:-1] + (_first_path(chain.blocks[-1], borders.index(index)),) for index in range(max(borders) + 1)]
-    others = [tuple(_first_path(block, min(index, len(block.cells) - 1)) for block in chain.blocks)
+    last = [first[:-1] + (chain.blocks[-1].first_path(borders.index(index)),) for index in range(max(borders) + 1)]
+    others = [tuple(block.first_path(min(index, len(block.cells) - 1)) for block in chain.blocks)
               for index in range(min(max(len(block.cells) for block in chain.blocks), _SAMPLES))]
     rest: dict[int, Cost] = {}
     for paths in dict.fromkeys([*last, *others, tuple(block.paths - 1 for block in chain.blocks)]):
@@ -175,7 +175,3 @@ def _check_rest(last: Block, costs: np.ndarray, outputs: tuple[Shape, ...]) -> N
     for border, shape in zip(last.cell_borders, outputs):
         if by_shape.setdefault(shape, costs[border].tolist()) != costs[border].tolist():
             raise _not_a_width(last.handed_on, last.name, 'behind it')
-
-
-def _first_path(block: Block, cell: int) -> int:
-    return sum(other.paths for other in block.cells[:cell])

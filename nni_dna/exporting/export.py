@@ -16,7 +16,7 @@ from ..campaign.rated import read_costs
 from ..cost import count
 from ..errors import SettingsError
 from ..files import check_place, write_atomically
-from ..loading import find_winner, load
+from ..loading import find_winner
 from .formats import to_bytes
 
 __all__ = ['Exported', 'export']
@@ -78,18 +78,18 @@ def export(work: str | Path, rank: int, format: str, output: str | Path, image_s
     """
     path = Path(output)
     check_place(path)
-    folder, ranking, entry = find_winner(work, rank)
-    network = load(work, rank)
-    shape = read_costs(folder).image_shape
+    winner = find_winner(work, rank)
+    network, entry = winner.network(), winner.entry
+    shape = read_costs(winner.folder).image_shape
     if image_size is not None:
         shape = (shape[0], image_size, image_size)
     _check_size(network, shape)
     cost = count(copy.deepcopy(network).to('meta'), shape)[0]
-    images = folder.record()['settings'].get('data', {})  # a NasExperiment's loaders say nothing of them
+    images = winner.folder.record()['settings'].get('data', {})  # a NasExperiment's loaders say nothing of them
     metadata = {
         'rank': rank, 'architecture': entry['architecture'], 'rating': entry['rating'], 'accuracy': entry['accuracy'],
         **dataclasses.asdict(cost), 'image_shape': list(shape), 'mean': images.get('mean'),
-        'std': images.get('std'), 'num_classes': ranking['num_classes'], 'format': format}
+        'std': images.get('std'), 'num_classes': winner.ranking['num_classes'], 'format': format}
     content, difference = to_bytes(network, format, shape, metadata)
     write_atomically(path, content)
     write_atomically(path.with_name(path.name + '.json'), json.dumps(metadata, indent=2).encode() + b'\n')

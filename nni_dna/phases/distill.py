@@ -19,15 +19,14 @@ from ..weights import save_weights
 from .outcome import Outcome, Report
 from .rating import best_path, cells_of, name_of, rate
 from .searched import new_supernet, searched_blocks
-from .teacher import trained_teacher
+from .teacher import staged_teacher
 
 __all__ = ['distill']
 
 
 def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outcome:
     """Train and rate the supernets that the task names."""
-    trained = trained_teacher(work) if setup.settings.teacher.weights == 'train' else None
-    teacher = setup.teacher(trained)
+    teacher = staged_teacher(setup, work)
     searched = searched_blocks(setup, work, task)
     supernets = _supernets(setup, task)
     losses: dict[SupernetKey, list[float | None]] = {key: [] for key in supernets}

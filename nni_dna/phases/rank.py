@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any, Callable
+
+from ..campaign.config import ConfigSetup
+from ..campaign.work import WorkFolder
+from ..imports import add_to_path
+from ..retrain.ranks import train_along
+from .retrain import untrained
+from .running import use_threads
 
 __all__ = ['main']
 
 
 def main() -> int:
-    """Train along, report and write nothing. Returns the exit code."""
-    from ..campaign.config import ConfigSetup
-    from ..campaign.work import WorkFolder
-    from ..errors import NniDnaError
-    from ..imports import add_to_path
-    from ..retrain.ranks import take_payload
-    from .retrain import untrained
-    from .running import use_threads
-    payload, ready = take_payload()
-    try:
-        work = WorkFolder(Path(payload['work']))
-        add_to_path(work.code_folder())
-        setup = ConfigSetup.from_record(work.record(), work.root)
-        use_threads(setup.settings)
-        network = untrained(setup, payload['architecture'])
-        ready()
-        setup.train_winner(network, lambda value: None, payload['checkpoint'] and Path(payload['checkpoint']))
-    except NniDnaError as error:
-        print(f'{type(error).__name__}: {error}', file=sys.stderr)
-        return 1
-    return 0
+    """Train along. Returns the exit code."""
+    return train_along(_prepare)
+
+
+def _prepare(work: str, architecture: dict[str, Any], checkpoint: str | None) -> Callable[[], None]:
+    folder = WorkFolder(Path(work))
+    add_to_path(folder.code_folder())
+    setup = ConfigSetup.from_record(folder.record(), folder.root)
+    use_threads(setup.settings)
+    network, file = untrained(setup, architecture), None if checkpoint is None else Path(checkpoint)
+    return lambda: setup.train_winner(network, lambda value: None, file)
 
 
 if __name__ == '__main__':

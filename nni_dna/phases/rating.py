@@ -16,7 +16,7 @@ from ..spaces import Cell
 from ..supernet import BlockSupernet
 from ..teacher import StagedTeacher
 
-__all__ = ['rate', 'best_path', 'calibration_images', 'cells_of', 'name_of']
+__all__ = ['rate', 'best_of', 'best_path', 'calibration_images', 'cells_of', 'name_of']
 
 
 def name_of(setup: Setup, key: SupernetKey) -> str:
@@ -66,6 +66,13 @@ def best_path(setup: Setup, key: SupernetKey, ratings: Sequence[Any]) -> tuple[f
     raise AssertionError('more ratings than paths')
 
 
+def best_of(setup: Setup, ratings: Mapping[SupernetKey, Sequence[Any]]) -> tuple[SupernetKey, int, tuple[int, ...]]:
+    """The supernet whose best path has the smallest rating, and that path's cell and options, as `best_path` gives them."""
+    paths = {key: best_path(setup, key, tables) for key, tables in ratings.items()}
+    key = min(paths, key=lambda key: paths[key][0])
+    return key, *paths[key][1:]
+
+
 @torch.no_grad()
 def rate(setup: Setup, images: Images, teacher: StagedTeacher, supernets: Mapping[SupernetKey, BlockSupernet],
          searched: Sequence[SearchedBlock] | None, device: torch.device) -> dict[SupernetKey, list[torch.Tensor]]:
@@ -99,9 +106,8 @@ def rate(setup: Setup, images: Images, teacher: StagedTeacher, supernets: Mappin
         own = {key: supernet for key, supernet in supernets.items() if key[0] == block}
         found = _rate(setup, images, calibration, BlockInputs(teacher, best), own, device)
         ratings.update(found)
-        paths = {key: best_path(setup, key, tables) for key, tables in found.items()}
-        key = min(paths, key=lambda key: paths[key][0])
-        best.append(SearchedBlock(supernet=own[key], cell=paths[key][1], path=paths[key][2]))
+        key, cell, path = best_of(setup, found)
+        best.append(SearchedBlock(supernet=own[key], cell=cell, path=path))
     return ratings
 
 

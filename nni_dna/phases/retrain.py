@@ -25,14 +25,14 @@ def retrain(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
     for other in checkpoint.parent.glob('*.ckpt'):
         if other != checkpoint:  # of another architecture or recipe
             other.unlink()
-    network, reached = train_architecture(setup, task.details['architecture'], report, checkpoint)
+    network, reached, more = train_architecture(setup, task.details['architecture'], report, checkpoint)
     file = work.task_folder(task.id) / 'model.safetensors'
     save_weights(network, file)
-    return Outcome(value=reached, files=[file], details={'accuracy': reached, **setup.findings(network)}, scratch=[checkpoint])
+    return Outcome(value=reached, files=[file], details={'accuracy': reached, **more}, scratch=[checkpoint])
 
 
 def train_architecture(setup: Setup, architecture: Architecture, report: Report,
-                       checkpoint: Path | None = None) -> tuple[nn.Module, float]:
+                       checkpoint: Path | None = None) -> tuple[nn.Module, float, dict[str, float]]:
     """Train one architecture as the experiment's recipe says, in as many processes.
 
     Parameters
@@ -49,12 +49,12 @@ def train_architecture(setup: Setup, architecture: Architecture, report: Report,
     Returns
     -------
     tuple
-        The network, and its final metric.
+        The network, its final metric, and what else there is to say of it.
     """
     payload = {'work': str(setup.settings.work), 'architecture': architecture, 'checkpoint': checkpoint and str(checkpoint)}
     with other_ranks(setup.processes, 'nni_dna.phases.rank', payload):
         network = untrained(setup, architecture)
-        return network, setup.retrain(network, report, checkpoint)
+        return network, *setup.retrain(network, report, checkpoint)
 
 
 def untrained(setup: Setup, architecture: Architecture) -> nn.Module:

@@ -11,9 +11,9 @@ from ..distill import SearchedBlock, SupernetKey
 from ..errors import ResultError
 from ..lightning import seed_all
 from ..rating import load_ratings
-from ..supernet import BlockSupernet, block_supernet
+from ..supernet import BlockSupernet
 from ..weights import load_weights
-from .rating import best_path, cells_of, name_of
+from .rating import best_of, cells_of, name_of
 
 __all__ = ['new_supernet', 'searched_blocks']
 
@@ -23,9 +23,8 @@ def new_supernet(setup: Setup, key: SupernetKey) -> BlockSupernet:
 
     A seed per supernet, and nothing random after it but its weights: they do not depend on its neighbours.
     """
-    shapes = setup.shapes.inputs, setup.shapes.outputs, setup.matching.teacher_shapes
     seed_all(int(np.random.SeedSequence((setup.settings.seed, *key)).generate_state(1)[0]))
-    return block_supernet(setup.mutator, setup.build_space(), setup.chain, key[0], name_of(setup, key), *shapes)
+    return setup.supernet(setup.build_space(), key[0], name_of(setup, key))
 
 
 def searched_blocks(setup: Setup, work: WorkFolder, task: Task) -> list[SearchedBlock] | None:
@@ -60,9 +59,8 @@ def _digest(work: WorkFolder, task_id: str) -> str:
 def _best_of(setup: Setup, work: WorkFolder, keys: list[SupernetKey]) -> SearchedBlock:
     block = setup.chain.blocks[keys[0][0]]
     folders = {key: work.root / supernet_id(block, name_of(setup, key)) for key in keys}
-    paths = {key: best_path(setup, key, load_ratings(folder / ratings_name(), cells_of(setup, key)))
-             for key, folder in folders.items()}
-    key = min(paths, key=lambda key: paths[key][0])
+    key, cell, path = best_of(setup, {key: load_ratings(folder / ratings_name(), cells_of(setup, key))
+                                      for key, folder in folders.items()})
     supernet = new_supernet(setup, key)
     load_weights(supernet, folders[key] / 'supernet.safetensors', 'work')
-    return SearchedBlock(supernet=supernet, cell=paths[key][1], path=paths[key][2])
+    return SearchedBlock(supernet=supernet, cell=cell, path=path)

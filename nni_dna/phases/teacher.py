@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..campaign.setup import Setup
 from ..campaign.tasks import TEACHER_ID, Task
 from ..campaign.work import WorkFolder
+from ..teacher import StagedTeacher
 from ..weights import save_weights
 from .outcome import Outcome, Report
 
-__all__ = ['train_teacher', 'trained_teacher']
+__all__ = ['train_teacher', 'staged_teacher']
 
 _FILE = 'teacher.safetensors'
 
@@ -24,7 +23,9 @@ def train_teacher(setup: Setup, work: WorkFolder, task: Task, report: Report) ->
     return Outcome(value=reached - 1, files=[file], details={'accuracy': reached})
 
 
-def trained_teacher(work: WorkFolder) -> Path:
-    """The weights that `train_teacher` wrote."""
+def staged_teacher(setup: Setup, work: WorkFolder) -> StagedTeacher:
+    """The teacher in stages: with the weights that `train_teacher` wrote, or those that the user gave."""
+    if setup.settings.teacher.weights != 'train':
+        return setup.teacher(None)
     work.read_result(TEACHER_ID)
-    return work.root / TEACHER_ID / _FILE
+    return setup.teacher(work.root / TEACHER_ID / _FILE)

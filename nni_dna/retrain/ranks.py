@@ -14,9 +14,9 @@ from typing import IO, Any, Callable, Iterator, Mapping
 
 import torch
 
-from ..errors import SettingsError, TrainingError
+from ..errors import NniDnaError, SettingsError, TrainingError
 
-__all__ = ['process_count', 'together', 'leave', 'other_ranks', 'take_payload']
+__all__ = ['process_count', 'together', 'leave', 'other_ranks', 'train_along']
 
 _GRACE = 60
 """Seconds that the other processes have to end after this one."""
@@ -73,7 +73,7 @@ def other_ranks(processes: int, module: str, payload: Mapping[str, Any]) -> Iter
     processes
         How many; nothing is done for one.
     module
-        What the others run, as ``python -m`` does; it calls `take_payload`.
+        What the others run, as ``python -m`` does; it calls `train_along`.
     payload
         JSON-able.
 
@@ -117,22 +117,30 @@ def other_ranks(processes: int, module: str, payload: Mapping[str, Any]) -> Iter
         leave()
 
 
-def take_payload() -> tuple[dict[str, Any], Callable[[], None]]:
-    """What `other_ranks` gave to this process, which ends as soon as the first one does.
+def train_along(prepare: Callable[..., Callable[[], None]]) -> int:
+    """Be one of the processes that `other_ranks` starts: report and write nothing, and end as soon as the first one does.
+
+    Parameters
+    ----------
+    prepare
+        Takes the payload by name, does all that may fail, and returns what trains.
 
     Returns
     -------
-    tuple
-        The payload, and what to call once all that may fail is done and the training begins.
+    int
+        The exit code.
     """
     payload, pipe = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-
-    def ready() -> None:
-        os.write(pipe, b'1')
+    try:
+        train = prepare(**payload)
+        os.write(pipe, b'1')  # ready
         os.close(pipe)
-
-    return payload, ready
+        train()
+    except NniDnaError as error:
+        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        return 1
+    return 0
 
 
 def _start(module: str, payload: Mapping[str, Any], environment: Mapping[str, str],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,11 @@ import torch
 from torch import nn
 
 from ..data import ImageData
-from ..errors import DataError, NniDnaError, SettingsError, SpaceError, WeightsError, WorkFolderError
-from ..files import write_atomically
+from ..errors import DataError, SettingsError, SpaceError, WeightsError, WorkFolderError
+from ..files import check_writable, sha256, write_atomically
 from ..imports import add_to_path
 from ..lightning import seed_all
-from ..loading import find_winner, load
+from ..loading import find_winner
 from ..settings.reader import read_section
 from ..settings.sections import DataSettings, RetrainSettings
 from ..spaces.build import build_space
@@ -28,7 +27,7 @@ from ..weights import load_weights, save_weights
 from .augmenting import training_batches
 from .dropping import check_dropping
 from .module import accuracies, train_classifier
-from .ranks import other_ranks, process_count, take_payload
+from .ranks import other_ranks, process_count, train_along
 from .recipes import Recipe, recipe_from
 
 __all__ = ['transfer', 'load_transferred', 'RECORD']
@@ -91,7 +90,7 @@ def transfer(work: str | Path, output: str | Path, *, data: Mapping[str, Any], r
         parts.train(keep, checkpoint)
     found = accuracies(parts.network, parts.data.task.num_classes, parts.data.test())
     save_weights(parts.network, folder / _WEIGHTS)
-    record = {**parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS, 'sha256': _sha256(folder / _WEIGHTS)}
+    record = {**parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS, 'sha256': sha256(folder / _WEIGHTS)}
     write_atomically(folder / RECORD, json.dumps(record, indent=2).encode() + b'\n')
     checkpoint.unlink(missing_ok=True)
     return record
@@ -107,7 +106,7 @@ def load_transferred(folder: Path) -> nn.Module:
     """
     record = json.loads((folder / RECORD).read_bytes())
     file = folder / record['weights']
-    if not file.is_file() or _sha256(file) != record['sha256']:
+    if not file.is_file() or sha256(file) != record['sha256']:
         raise WeightsError(f'{file} is missing or not the file that the transfer wrote (its SHA-256 differs)')
     add_to_path(record['code'])
     space = record['space']
@@ -130,23 +129,22 @@ class _Parts:
 
     @staticmethod
     def of(work: str, rank: int, data: Mapping[str, Any], retrain: Mapping[str, Any], seed: int) -> _Parts:
-        network = load(work, rank)
-        folder, ranking, entry = find_winner(work, rank)
-        written = folder.record()
+        winner = find_winner(work, rank)
+        network, before = winner.network(), winner.ranking['num_classes']
+        written = winner.folder.record()
         recipe = recipe_from(read_section(RetrainSettings, {'recipe': 'transfer', **retrain}, Path.cwd(), 'retrain'))
         check_dropping(recipe, network)
-        before = {name: value for name, value in written['settings'].get('data', {}).items()
-                  if name in ('image_size', 'mean', 'std')}
-        settings = read_section(DataSettings, {**before, **data}, Path.cwd(), 'data')
+        given = {name: value for name, value in written['settings'].get('data', {}).items()
+                 if name in ('image_size', 'mean', 'std')}
+        settings = read_section(DataSettings, {**given, **data}, Path.cwd(), 'data')
         images = ImageData(dataclasses.replace(settings, holdout_per_class=0), seed)
         classes = images.task.num_classes
         _check_labels(images)
         seed_all(seed)
-        _renew_classifier(network, ranking['num_classes'], classes)
+        _renew_classifier(network, before, classes)
         _check_size(network, images, classes)
-        source = {'work': work, 'rank': rank, 'architecture': entry['architecture'], 'space': written['settings']['space'],
-                  'code': str(folder.code_folder()), 'classes_before': ranking['num_classes'],
-                  'weights_before': folder.read_result(str(Path(entry['weights']).parent))['files']}
+        source = {'work': work, 'rank': rank, 'architecture': winner.entry['architecture'], 'space': written['settings']['space'],
+                  'code': str(winner.folder.code_folder()), 'classes_before': before, 'weights_before': winner.files()}
         return _Parts(source=source, settings=settings, data=images, recipe=recipe, seed=seed, network=network)
 
     def record(self) -> dict[str, Any]:
@@ -211,29 +209,17 @@ def _claim(folder: Path, checkpoint: Path) -> None:
     if folder.exists() and not folder.is_dir() or inside and checkpoint not in inside:
         raise WorkFolderError('--output: expected a new or empty folder, or that of the same transfer interrupted, got '
                               f'{folder}, which holds something else; name another')
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise WorkFolderError(f'--output: {folder} cannot be written, because {existing} '
-                              f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
+    check_writable(folder, '--output')
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def main() -> int:
-    """Train along, report and write nothing. Returns the exit code."""
-    payload, ready = take_payload()
-    checkpoint = Path(payload.pop('checkpoint'))
-    try:
-        parts = _Parts.of(**payload)
-        ready()
-        parts.train(lambda value: None, checkpoint)
-    except NniDnaError as error:
-        print(f'{type(error).__name__}: {error}', file=sys.stderr)
-        return 1
-    return 0
+    """Train along. Returns the exit code."""
+    def prepare(checkpoint: str, **asked: Any) -> Callable[[], None]:
+        parts = _Parts.of(**asked)
+        return lambda: parts.train(lambda value: None, Path(checkpoint))
+
+    return train_along(prepare)
 
 
 if __name__ == '__main__':

@@ -178,6 +178,10 @@ class Block:
             path -= cell.paths
         raise IndexError(f'{self.name} has {self.paths} paths only')
 
+    def first_path(self, cell: int) -> int:
+        """The number of the first path of a cell, given the cell's index."""
+        return sum(other.paths for other in self.cells[:cell])
+
     def path_of(self, architecture: Mapping[str, Any]) -> int:
         """The number of the path that makes an architecture's choices.
 
@@ -186,15 +190,13 @@ class Block:
         ValueError
             If there is none among those that are rated.
         """
-        before = 0
-        for cell in self.cells:
+        for index, cell in enumerate(self.cells):
             if cell.choice.items() <= architecture.items():
                 digits = [next((number for number, option in enumerate(layer.options)
                                 if option.items() <= architecture.items()), None) for layer in cell.layers]
                 path = cell.path_of(digits)
                 if path is not None:
-                    return before + path
-            before += cell.paths
+                    return self.first_path(index) + path
         raise ValueError(f'{self.name}: no rated path makes the choices {dict(architecture)}')
 
 

@@ -99,9 +99,10 @@ class StrategySetup(Setup):
         """As the evaluator trains the student's networks."""
         return evaluate(self._parts.fresh().evaluator, network, report)
 
-    def retrain(self, network: nn.Module, report: Callable[[float], None], checkpoint: Path | None = None) -> float:
+    def retrain(self, network: nn.Module, report: Callable[[float], None],
+                checkpoint: Path | None = None) -> tuple[float, dict[str, float]]:
         """As the evaluator does it, from the start; the quality is what it reports."""
-        return evaluate(self._parts.fresh().evaluator, network, report)
+        return evaluate(self._parts.fresh().evaluator, network, report), {}
 
     @cached_property
     def recipe(self) -> Any:

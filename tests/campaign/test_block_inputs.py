@@ -126,26 +126,16 @@ def spoil(work, name):
     file.write_bytes(file.read_bytes()[:-1] + b'x')
 
 
-def test_after_an_earlier_block_became_another_the_later_do_not_count(triple, tmp_path):
+@pytest.mark.parametrize('spoilt', [1, 2])
+def test_after_a_block_became_another_the_later_do_not_count_and_the_earlier_do(triple, tmp_path, spoilt):
     work = shutil.copytree(triple, tmp_path / 'work')
-    spoil(work, 'distill/block1/only')
+    spoil(work, f'distill/block{spoilt}/only')
     campaign = open_campaign(work, **TRIPLE, **PROGRESSIVE)
     again = []
     while campaign.phase == 'distill':
         again.append(campaign.next_task().id)
         do(campaign, campaign.next_task(), touch=len(again) == 1)
-    assert again == ['distill/block1/only', 'distill/block2/only', 'distill/block3/only']
-
-
-def test_after_the_middle_block_became_another_the_first_counts_and_the_last_does_not(triple, tmp_path):
-    work = shutil.copytree(triple, tmp_path / 'work')
-    spoil(work, 'distill/block2/only')
-    campaign = open_campaign(work, **TRIPLE, **PROGRESSIVE)
-    again = []
-    while campaign.phase == 'distill':
-        again.append(campaign.next_task().id)
-        do(campaign, campaign.next_task(), touch=len(again) == 1)
-    assert again == ['distill/block2/only', 'distill/block3/only']
+    assert again == [f'distill/block{number}/only' for number in (1, 2, 3) if number >= spoilt]
 
 
 def test_an_earlier_block_that_became_the_same_again_lets_the_later_count(progressive, tmp_path):

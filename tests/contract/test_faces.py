@@ -51,7 +51,7 @@ class Batches:
 def train(network, seed):
     """An evaluator's function that does what the first face does with a winner."""
     setup = make_setup(Path('/work'), seed=seed, retrain=RETRAIN)
-    nni.report_final_result(setup.retrain(network, nni.report_intermediate_result))
+    nni.report_final_result(setup.retrain(network, nni.report_intermediate_result)[0])
 
 
 @pytest.fixture(scope='module')

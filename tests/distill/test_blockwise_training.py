@@ -32,17 +32,6 @@ def loader(count=64, batch_size=16, seed=0):
                       generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.fixture
-def teacher():
-    """With statistics that training mode would move."""
-    made = toys.staged_teacher()
-    made.network.train()
-    with torch.no_grad():
-        made.network(toy_images()[0])
-    made.network.eval()
-    return made
-
-
 def train(teacher, supernets, epochs=2, seed=0, **settings):
     """Distil; returns the reported losses per epoch, and the trainer."""
     reports = []

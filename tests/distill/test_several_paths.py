@@ -38,16 +38,6 @@ class Uneven(ModelSpace):
         return self.down(self.more(self.first(x)))
 
 
-@pytest.fixture
-def teacher():
-    made = toys.staged_teacher()
-    made.network.train()
-    with torch.no_grad():
-        made.network(toy_images()[0])
-    made.network.eval()
-    return made
-
-
 def make_module(teacher, supernets, searched=None, seed=0, reports=None, **settings):
     return BlockwiseDistillation(teacher, supernets, DistillSettings(**settings), seed,
                                  (lambda means: None) if reports is None else reports.append, searched)

@@ -13,10 +13,6 @@ import toys
 ARCHITECTURE = {'cell': 'deep', 'b1': 'k3', 'b2': 'k1', 'c1': 'k3', 'c2': 'k1'}
 
 
-class Interrupted(Exception):
-    """In place of a crash."""
-
-
 def twelve(root):
     """The toy task with twelve classes."""
     return [TensorImages(part.images, [label + 4 * (i % 3) for i, label in enumerate(part.targets)])
@@ -29,17 +25,7 @@ def retrain(tmp_path):
     def run(name, stop_at=None, data=None, **settings):
         campaign = running.open_campaign(tmp_path / name, retrain={'epochs': 4, **settings}, data=data or {})
         task, = retrain_tasks(campaign.setup.recipe, [ARCHITECTURE], {})
-        reports = []
-
-        def report(value):
-            reports.append(value)
-            if len(reports) == stop_at:
-                raise Interrupted
-
-        try:
-            running.run(campaign, task, report)
-        finally:
-            campaign.close()
+        _, reports = running.run_until(campaign, task, stop_at)
         folder = tmp_path / name / task.id
         return (folder / 'model.safetensors').read_bytes(), json.loads((folder / 'result.json').read_text()), reports
     return run
@@ -47,7 +33,7 @@ def retrain(tmp_path):
 
 def test_a_task_that_was_interrupted_gives_the_file_of_one_that_was_not(retrain, tmp_path):
     weights, result, reports = retrain('undisturbed')
-    with pytest.raises(Interrupted):
+    with pytest.raises(running.Interrupted):
         retrain('interrupted', stop_at=3)
     folder = tmp_path / 'interrupted' / 'retrain' / 'rank1'
     assert len(list(folder.glob('training-*.ckpt'))) == 1
@@ -59,7 +45,7 @@ def test_a_task_that_was_interrupted_gives_the_file_of_one_that_was_not(retrain,
 
 def test_the_state_of_another_recipe_is_not_gone_on_from(retrain, tmp_path):
     weights, _, reports = retrain('undisturbed', lr=0.01)
-    with pytest.raises(Interrupted):
+    with pytest.raises(running.Interrupted):
         retrain('other', stop_at=3)
     found, _, curve = retrain('other', lr=0.01)
     assert found == weights and curve == reports
@@ -76,6 +62,6 @@ def test_results_tell_the_top_five_where_there_are_more_than_ten_classes(retrain
 
 def test_an_architecture_can_be_trained_without_a_task(tmp_path):
     setup, reports = running.make_setup(tmp_path / 'work'), []
-    network, reached = train_architecture(setup, ARCHITECTURE, reports.append)
+    network, reached, _ = train_architecture(setup, ARCHITECTURE, reports.append)
     assert len(reports) == 2 and 0 <= reached <= 1 and not network.training
     assert not (tmp_path / 'work').exists()

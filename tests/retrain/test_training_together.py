@@ -22,25 +22,11 @@ RETRAIN = {'recipe': 'quick', 'epochs': 3, 'optimizer': 'sgd', 'schedule': 'step
            'weight_decay': 0.0, 'label_smoothing': 0.0, 'devices': 2}
 
 
-class Interrupted(Exception):
-    """In place of a crash."""
-
-
 def retrained(work, stop_at=None):
     """The weights and the reports of one winner, retrained as a trial does it; the search itself is left out."""
     campaign = running.open_campaign(work, retrain=RETRAIN)
     task, = retrain_tasks(campaign.setup.recipe, [ARCHITECTURE], {})
-    reports = []
-
-    def report(value):
-        reports.append(value)
-        if len(reports) == stop_at:
-            raise Interrupted
-
-    try:
-        metric = running.run(campaign, task, report)
-    finally:
-        campaign.close()
+    metric, reports = running.run_until(campaign, task, stop_at)
     network = untrained(campaign.setup, ARCHITECTURE)
     load_weights(network, work / 'retrain/rank1/model.safetensors', 'test')
     return network.state_dict(), reports, metric
@@ -71,7 +57,7 @@ def both_processes(setup):
 
 @pytest.mark.slow
 def test_two_processes_that_were_interrupted_take_the_steps_of_both_batches(tmp_path):
-    with pytest.raises(Interrupted):
+    with pytest.raises(running.Interrupted):
         retrained(tmp_path / 'work', stop_at=3)
     weights, reports, metric = retrained(tmp_path / 'work')
     assert len(reports) == 3 and 0 <= metric['default'] <= 1

@@ -13,12 +13,11 @@ from ...campaign.work import WorkFolder
 from ...data import images_of
 from ...lightning import compute_device, seed_all
 from ...phases.rating import calibration_images
-from ...phases.teacher import trained_teacher
+from ...phases.teacher import staged_teacher
 from ...rating import PathRater
 from ...spaces import Block
 from ...spaces.files import recalled
 from ...spaces.labels import labels_of
-from ...supernet import block_supernet
 from ...weights import load_weights
 
 __all__ = ['BlockMaps', 'feature_maps', 'student_map']
@@ -76,7 +75,7 @@ def feature_maps(setup: Setup, work: WorkFolder, architecture: Mapping[str, Any]
     """
     device = compute_device()
     seed_all(setup.settings.seed)
-    teacher = setup.teacher(trained_teacher(work) if setup.settings.teacher.weights == 'train' else None).to(device)
+    teacher = staged_teacher(setup, work).to(device)
     calibration = calibration_images(setup.data, setup.settings.rate.calibration_images).to(device)
     teacher.calibrate(calibration)
     image = images_of(next(iter(setup.data.holdout())))[:1].to(device)
@@ -112,8 +111,7 @@ def student_map(setup: Setup, work: WorkFolder, block: Block, path: int, calibra
     index, local = block.locate(path)
     chosen = block.cells[index]
     cells = block.cells_of(chosen.supernet)
-    supernet = block_supernet(setup.mutator, setup.build_space(), setup.chain, setup.chain.blocks.index(block),
-                              chosen.supernet, setup.shapes.inputs, setup.shapes.outputs, setup.matching.teacher_shapes)
+    supernet = setup.supernet(setup.build_space(), setup.chain.blocks.index(block), chosen.supernet)
     load_weights(supernet, work.root / supernet_id(block, chosen.supernet) / 'supernet.safetensors', block.name)
     supernet.to(features.device)
     number = local if chosen.subset is None else chosen.subset[local]
