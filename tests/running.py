@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import toys
 
 from nni_dna.campaign.campaign import Campaign
@@ -32,6 +33,11 @@ def run_in_process(work: Path, definition=None, **changes) -> Path:
     """The work folder of a finished campaign."""
     run_campaign(open_campaign(work, definition, **changes))
     return work
+
+
+def rating_tables(work: Path) -> dict[str, np.ndarray]:
+    """The ratings of a work folder, by file."""
+    return {str(file.relative_to(work)): np.load(file)['ratings'] for file in sorted(work.rglob('ratings.npz'))}
 
 
 class Interrupted(Exception):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CampaignError, ResultError
 from ..files import sha256
+from .groups import find_groups
 from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
 from .ranking import rank, ranking_head
@@ -53,6 +54,7 @@ class Campaign:
         self._lock = self.work.claim(record, code or Path.cwd())  # held for as long as this campaign lives
         if setup.latencies is not None:
             write_latencies(setup.latencies, self.work.root / WORK_FILE)
+        self._groups = find_groups(setup) if isinstance(setup.settings.distill.tasks, int) else []
         self._finished: dict[str, dict[str, Any]] = {}
         self._failures: dict[str, int] = {}
         self._running: set[str] = set()
@@ -133,7 +135,7 @@ class Campaign:
 
     def _distill_tasks(self) -> list[Task]:
         teacher = self._finished.get(TEACHER_ID, {}).get('sha256', '')
-        return distill_tasks(self.setup.settings, self.setup.chain, teacher[:16], self._finished)
+        return distill_tasks(self.setup.settings, self.setup.chain, teacher[:16], self._groups, self._finished)
 
     def _retrain_tasks(self) -> list[Task]:
         """The winners, best first, and what was found over the training."""

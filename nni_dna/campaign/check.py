@@ -87,8 +87,9 @@ def check_trial_limit(setup: Setup, limit: int | None) -> None:
 
 def _trials(setup: Setup) -> int:
     settings = setup.settings
-    return len(teacher_tasks(settings)) + len(distill_tasks(settings, setup.chain, '')) + settings.search.top_k \
-        + len(setup.over_training)
+    tasks, supernets = settings.distill.tasks, len(list(setup.chain.supernets()))
+    distill = min(tasks, supernets) if isinstance(tasks, int) else len(distill_tasks(settings, setup.chain, ''))
+    return len(teacher_tasks(settings)) + distill + settings.search.top_k + len(setup.over_training)
 
 
 def _search_space(config: dict[str, Any], base: Path) -> dict[str, Any]:

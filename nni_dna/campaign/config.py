@@ -61,7 +61,7 @@ class ConfigSetup(Setup):
         return build_space(self.settings.space.name, self.settings.space.args, self.num_classes)
 
     def make_trainer(self) -> pl.Trainer:
-        return make_trainer(self.settings.distill.epochs)
+        return make_trainer(self.settings.distill.epochs, precision=self.settings.distill.precision)
 
     def train_teacher(self, network: nn.Module, report: Callable[[float], None]) -> float:
         """On the images that are not held out; the accuracy is that on those that are."""

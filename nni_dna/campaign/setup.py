@@ -23,7 +23,7 @@ from ..cost.parts import NetworkParts
 from ..errors import SpaceError
 from ..settings import CommonSettings
 from ..spaces import Chain, without_memory
-from ..supernet import BlockSupernet, DNAMutator, Matching, block_supernet, match, match_stages
+from ..supernet import BlockSupernet, DNAMutator, Matching, block_supernet, check_channels_last, match, match_stages
 from ..teacher import StagedTeacher, build_network, check_classifier, ready_teacher
 from ..weights import load_weights
 from .latency import find_latencies
@@ -230,6 +230,10 @@ class Setup(ABC):
                 raise
             except Exception:  # some constructors and hooks compute with tensors, which the meta device cannot
                 self.supernet(self.build_space(), index, name)
+        if self.settings.distill.channels_last:
+            space, inputs = self.build_space(), [self.data.image_shape, *self.matching.teacher_shapes]
+            for index, _, _, name in self.chain.supernets():
+                check_channels_last(self.supernet(space, index, name), inputs[index])
 
     def check(self) -> None:
         """Check all that can be checked before the first trial.

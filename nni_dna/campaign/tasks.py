@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from urllib.parse import quote
 
 from ..settings.sections import CommonSettings
@@ -13,8 +13,8 @@ from ..settings.sections import CommonSettings
 if TYPE_CHECKING:  # the chain's package imports torch, which `nni-dna show` does without
     from ..spaces.chain import Architecture, Block, Chain
 
-__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'retrain_task', 'retrain_tasks',
-           'chained_basis', 'retrain_basis', 'ratings_name']
+__all__ = ['PHASES', 'TEACHER_ID', 'Task', 'supernet_id', 'teacher_tasks', 'distill_tasks', 'distils', 'retrain_task',
+           'retrain_tasks', 'chained_basis', 'retrain_basis', 'ratings_name']
 
 PHASES = ('teacher', 'distill', 'search', 'retrain', 'done')
 """In order; ``search`` and ``done`` have no tasks."""
@@ -81,9 +81,9 @@ def ratings_name(epoch: int | None = None) -> str:
     return 'ratings.npz' if epoch is None else f'ratings-epoch{epoch:03}.npz'
 
 
-def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str,
+def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str, groups: Sequence[Sequence[str]] = (),
                   finished: Mapping[str, Mapping[str, Any]] | None = None) -> list[Task]:
-    """Distil and rate: a task per supernet, or one for all.
+    """Distil and rate, as ``distill.tasks`` shares the supernets among tasks.
 
     Parameters
     ----------
@@ -93,12 +93,20 @@ def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str,
         Its blocks.
     teacher
         Digest of the teacher that was trained; empty where none was.
+    groups
+        The supernets of each task, by `supernet_id`, where ``distill.tasks`` is a number.
     finished
         By task the ``basis`` and ``sha256`` of the results so far. Where the input is ``progressive``, the tasks of a block build
         on all results of the blocks before it, and wait for them.
     """
     if settings.distill.tasks == 'joint':
         return [Task(phase='distill', name='all', details={'block': 'all', 'cell': 'all'}, basis=teacher)]
+    if settings.distill.tasks == 'block':
+        return [Task(phase='distill', name=f'groups/{block.name}', details={'block': block.name, 'cell': 'all'}, basis=teacher)
+                for block in chain.blocks]
+    if settings.distill.tasks != 'cell':
+        return [Task(phase='distill', name=f'groups/{number}-of-{len(groups)}', details={'supernets': list(group)}, basis=teacher)
+                for number, group in enumerate(groups, start=1)]
     tasks: list[Task] = []
     for block in chain.blocks:
         basis: str | None = teacher
@@ -111,6 +119,13 @@ def distill_tasks(settings: CommonSettings, chain: Chain, teacher: str,
                        details={'block': block.name, 'cell': name}, basis=basis or '', ready=basis is not None)
                   for name in block.supernets]
     return tasks
+
+
+def distils(task: Task, block: Block, name: str) -> bool:
+    """Whether a task distils this supernet."""
+    if 'supernets' in task.details:
+        return supernet_id(block, name) in task.details['supernets']
+    return task.details['block'] in (block.name, 'all') and task.details['cell'] in (name, 'all')
 
 
 def chained_basis(teacher: str, results: list[str]) -> str:

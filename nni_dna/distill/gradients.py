@@ -20,10 +20,11 @@ class GradientSum:
     Parameters
     ----------
     scale
-        Factor of the losses while their gradients are taken, so that half precision does not lose small ones.
+        Factor of the losses while their gradients are taken, so that half precision does not lose small ones: a scalar on their
+        device, which no step has to wait for.
     """
 
-    def __init__(self, scale: float = 1.0):
+    def __init__(self, scale: torch.Tensor | None = None):
         self._scale = scale
         self._losses: list[torch.Tensor] = []
         self._gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
@@ -39,10 +40,10 @@ class GradientSum:
             All on which they may depend.
         """
         loss = torch.stack(list(losses)).sum()
-        gradients = torch.autograd.grad(loss if self._scale == 1 else loss * self._scale, parameters, allow_unused=True)
+        gradients = torch.autograd.grad(loss if self._scale is None else loss * self._scale, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients):
             if gradient is not None:
-                gradient = gradient if self._scale == 1 else gradient / self._scale
+                gradient = gradient if self._scale is None else gradient / self._scale
                 known = self._gradients.get(parameter)
                 self._gradients[parameter] = gradient if known is None else known + gradient
         self._losses += [loss.detach() for loss in losses]

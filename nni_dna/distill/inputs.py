@@ -43,12 +43,15 @@ class BlockInputs(nn.Module):
         Gives the feature maps.
     searched
         The first blocks, searched; the block behind them is fed by them. None where the teacher feeds all blocks.
+    blocks
+        How many of the first blocks are asked for: the teacher runs no further. Nothing asks for all.
     """
 
-    def __init__(self, teacher: StagedTeacher, searched: Sequence[SearchedBlock] | None = None):
+    def __init__(self, teacher: StagedTeacher, searched: Sequence[SearchedBlock] | None = None, blocks: int | None = None):
         super().__init__()
         self.teacher = teacher
         self._searched = searched
+        self._blocks = len(teacher.stages) if blocks is None else blocks
         self.supernets = nn.ModuleList(block.supernet for block in searched or ()).requires_grad_(False)
         self.train(False)
 
@@ -60,7 +63,7 @@ class BlockInputs(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """The inputs of the blocks, as far as they are known, and the targets of all blocks.
+        """The inputs of the blocks, as far as they are known, and their targets.
 
         Parameters
         ----------
@@ -72,7 +75,7 @@ class BlockInputs(nn.Module):
         tuple of list of torch.Tensor
             Per block (batch, channels, height, width) each.
         """
-        targets = self.teacher(images)
+        targets = self.teacher(images, self._blocks)
         if self._searched is None:
             return [images, *targets[:-1]], targets
         inputs = [images]

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.batches import images_of
 from ..errors import TrainingError
-from ..settings.sections import DistillSettings
+from ..settings.distillation import DistillSettings
 from ..supernet.supernet import BlockSupernet
 from ..teacher.stages import StagedTeacher
 from .gradients import GradientSum
@@ -54,8 +54,10 @@ class BlockwiseDistillation(pl.LightningModule):
                  searched: Sequence[SearchedBlock] | None = None):
         super().__init__()
         self.keys = sorted(supernets)
-        self.inputs = BlockInputs(teacher, searched)
+        self.inputs = BlockInputs(teacher, searched, 1 + max(block for block, _ in self.keys))
         self.supernets = nn.ModuleList(supernets[key] for key in self.keys)
+        self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.to(memory_format=self._layout)
         self.settings = settings
         self.report = report
         self._by_key = {key: supernets[key] for key in self.keys}
@@ -71,8 +73,8 @@ class BlockwiseDistillation(pl.LightningModule):
         self._scaler = getattr(self.trainer.precision_plugin, 'scaler', None)  # where the precision is 16-mixed
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        inputs, targets = self.inputs(images_of(batch))
-        gradients = GradientSum(1.0 if self._scaler is None else self._scaler.get_scale())
+        inputs, targets = self.inputs(images_of(batch).contiguous(memory_format=self._layout))
+        gradients = GradientSum(self._scaler and self._scaler.scale(torch.ones((), device=self.device)))
         for chain in self._sampler.chains():
             x, losses = inputs[chain[0][0][0]], []
             for key, cell, path in chain:
@@ -92,9 +94,17 @@ class BlockwiseDistillation(pl.LightningModule):
                                     'distill.lr (or distill.lr_first), or check the data')
         self.report(means)
 
+    def on_fit_end(self) -> None:
+        self.to(memory_format=torch.contiguous_format)
+
     def configure_optimizers(self) -> tuple[list, list]:
         groups = [{'params': supernet.parameters(),
                    'lr': self.settings.lr_first if block == 0 else self.settings.lr}
                   for (block, _), supernet in zip(self.keys, self.supernets)]
-        optimizer = torch.optim.Adam(groups, weight_decay=self.settings.weight_decay)
+        optimizer = torch.optim.Adam(groups, weight_decay=self.settings.weight_decay, fused=self._fused())
         return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, self.settings.lr_decay)]
+
+    def _fused(self) -> bool | None:
+        """One kernel for all weights; not beside a scaler, with which Lightning could not clip gradients."""
+        scaled = getattr(self.trainer.precision_plugin, 'scaler', None) is not None
+        return True if self.device.type == 'cuda' and not scaled else None

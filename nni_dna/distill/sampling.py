@@ -7,7 +7,7 @@ from typing import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ..settings.sections import DistillSettings
+from ..settings.distillation import DistillSettings
 
 __all__ = ['SupernetKey', 'Link', 'PathSampler', 'UniformPaths', 'FairPaths', 'StepSampler', 'SeparateSupernets',
            'ChainedSupernets', 'step_sampler']

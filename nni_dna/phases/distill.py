@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Iterator, Mapping, Sequence
 
 import torch
 
 from ..campaign.setup import Setup
-from ..campaign.tasks import Task, ratings_name, supernet_id
+from ..campaign.tasks import Task, distils, ratings_name, supernet_id
 from ..campaign.work import WorkFolder
 from ..distill import BlockwiseDistillation, SupernetKey
+from ..errors import TrainingError
 from ..lightning import compute_device, interruptible, seed_all
 from ..rating import save_ratings
 from ..supernet import BlockSupernet
@@ -47,7 +49,9 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
     module = BlockwiseDistillation(teacher, supernets, setup.settings.distill, setup.settings.seed, keep, searched)
     trainer = setup.make_trainer()
     teacher.train()  # only teacher.batch_norm takes note of it
-    with interruptible(trainer):
+    if setup.settings.distill.compile_teacher:
+        teacher.compile()
+    with interruptible(trainer), _compiling():
         trainer.fit(module, setup.data.distillation())
     tables = rate(setup, setup.data, teacher, supernets, searched, compute_device())
     files = _save(setup, work, tables, ratings_name()) + [file for saved in rated.values() for file in saved]
@@ -57,6 +61,18 @@ def distill(setup: Setup, work: WorkFolder, task: Task, report: Report) -> Outco
     details = {'losses': {_full_name(setup, key): curve for key, curve in losses.items()}}
     return Outcome(value=-sum(best_path(setup, key, ratings)[0] for key, ratings in tables.items()), files=files,
                    details={**details, 'rated_epochs': list(rated)} if rated else details)
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Say what to do where torch.compile fails, whose errors have no public root."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith(('torch._dynamo', 'torch._inductor')):
+            raise TrainingError(f'distill.compile_teacher: expected a teacher, a device and a compiler that torch.compile can '
+                                f'use, got {type(error).__name__}: {error}; leave it out') from error
+        raise
 
 
 def _save(setup: Setup, work: WorkFolder, tables: Mapping[SupernetKey, Sequence[torch.Tensor]], name: str) -> list[Path]:
@@ -77,6 +93,4 @@ def _full_name(setup: Setup, key: SupernetKey) -> str:
 
 
 def _supernets(setup: Setup, task: Task) -> dict[SupernetKey, BlockSupernet]:
-    wanted = task.details
-    return {(b, s): new_supernet(setup, (b, s)) for b, s, block, name in setup.chain.supernets()
-            if wanted['block'] in (block.name, 'all') and wanted['cell'] in (name, 'all')}
+    return {(b, s): new_supernet(setup, (b, s)) for b, s, block, name in setup.chain.supernets() if distils(task, block, name)}

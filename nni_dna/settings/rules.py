@@ -13,7 +13,8 @@ from schema import And, Or, Regex, Schema, Use
 from .quantities import parse_quantity
 
 __all__ = ['Rule', 'setting', 'TEXT', 'MAPPING', 'FLAG', 'PATH', 'NAMES', 'COUNT', 'NATURAL', 'POSITIVE', 'FRACTION', 'SHARE',
-           'SEED', 'LIMIT', 'RGB', 'DEVICE', 'WEIGHTS', 'ANY_SIZE', 'BELOW_ONE', 'PRECISION', 'DEVICES', 'one_of', 'optional']
+           'SEED', 'LIMIT', 'RGB', 'DEVICE', 'WEIGHTS', 'ANY_SIZE', 'BELOW_ONE', 'PRECISION', 'DEVICES', 'TASKS',
+           'one_of', 'optional']
 
 _NUMBER = And(Or(int, float), lambda x: not isinstance(x, bool))
 _WHOLE = And(int, lambda x: not isinstance(x, bool))
@@ -58,6 +59,8 @@ RGB = Rule('a list of one number per channel', And([And(_NUMBER, math.isfinite)]
 ANY_SIZE = Rule('a number of at least 0', And(_NUMBER, lambda x: 0 <= x < float('inf'), Use(float)))
 BELOW_ONE = Rule('a number from 0 to below 1', And(_NUMBER, lambda x: 0 <= x < 1, Use(float)))
 PRECISION = Rule('one of 32, 16-mixed, bf16-mixed', And(Use(str), Or('32', '16-mixed', 'bf16-mixed')))
+TASKS = Rule('one of cell, block, joint, or a whole number of at least 1',
+             Or('cell', 'block', 'joint', And(_WHOLE, lambda x: x >= 1)))
 DEVICES = Rule('a whole number of at least 1, or auto', Or(And(_WHOLE, lambda x: x >= 1), 'auto'))
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from .distillation import ConfigDistillSettings, DistillSettings
 from .rules import (ANY_SIZE, BELOW_ONE, COUNT, DEVICE, DEVICES, FLAG, FRACTION, LIMIT, MAPPING, NAMES, NATURAL, PATH, POSITIVE,
                     PRECISION, RGB, SEED, SHARE, TEXT, WEIGHTS, one_of, optional, setting)
 
-__all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'DistillSettings',
-           'ConfigDistillSettings', 'RateSettings', 'SearchSettings',
+__all__ = ['DataSettings', 'TeacherSettings', 'ConfigTeacherSettings', 'SpaceSettings', 'RateSettings', 'SearchSettings',
            'LatencySettings', 'RetrainSettings', 'CommonSettings', 'Settings']
 
 
@@ -98,58 +98,6 @@ class SpaceSettings:
     """Arguments of its constructor."""
     blocks: list[str] | None = setting(optional(NAMES), default=None)
     """Names of the last module of each block. Nothing leaves it to the space, or to the resolutions."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistillSettings:
-    """Block-wise distillation (the paper's equation 4); the defaults are the paper's."""
-
-    tasks: str = setting(one_of('cell', 'joint'), default='cell')
-    """``cell``: one trial per supernet (a block, or one of its cells where these share no weights); ``joint``: all of them in
-    one trial, from one teacher pass a batch."""
-    lr_first: float = setting(POSITIVE, default=0.002)
-    """Learning rate (Adam) of the first block."""
-    lr: float = setting(POSITIVE, default=0.005)
-    """Learning rate of the other blocks."""
-    lr_decay: float = setting(FRACTION, default=0.9)
-    """Factor of the learning rates after each epoch."""
-    weight_decay: float = setting(FRACTION, default=1e-4)
-    """Weight decay."""
-    input: str = setting(one_of('teacher', 'progressive', 'cascade'), default='teacher')
-    """What feeds a block. ``teacher``: the teacher's feature map before it (the method). ``progressive``: the student's earlier
-    blocks, searched and frozen, so the blocks train one after another. ``cascade``: the student's earlier blocks while they train
-    too, end to end in one task."""
-    sampling: str = setting(one_of('uniform', 'fair'), default='uniform')
-    """``uniform``: each step trains ``paths_per_step`` paths drawn at random; ``fair``: as many as a layer has candidates, which
-    together use each candidate of each layer once (FairNAS)."""
-    paths_per_step: int = setting(COUNT, default=1)
-    """Paths of a supernet per step, with uniform sampling. Their gradients are added up."""
-    rate_every: int | None = setting(optional(COUNT), default=None)
-    """Rate all paths every so many epochs of the training too, not only at its end."""
-
-    def __post_init__(self) -> None:
-        needed = {'progressive': 'cell', 'cascade': 'joint'}.get(self.input, self.tasks)
-        if self.tasks != needed:
-            raise SettingsError(f'distill.tasks: expected {needed} with distill.input: {self.input}, got {self.tasks}; set '
-                                f'distill.tasks: {needed}, or another distill.input')
-        if self.sampling == 'fair' and self.paths_per_step != 1:
-            raise SettingsError('distill.paths_per_step: expected none with distill.sampling: fair, which takes as many paths as '
-                                f'layers have candidates, got {self.paths_per_step}; leave it out, or set distill.sampling: '
-                                'uniform')
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfigDistillSettings(DistillSettings):
-    """The distillation of a YAML file."""
-
-    epochs: int = setting(COUNT, default=20)
-    """Epochs per supernet."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.rate_every is not None and self.rate_every >= self.epochs:
-            raise SettingsError(f'distill.rate_every: expected fewer epochs than distill.epochs: {self.epochs}, after which all '
-                                f'paths are rated anyway, got {self.rate_every}; lower it, or leave it out')
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from ..errors import SettingsError
 from ..settings import CommonSettings, read_mapping
 from ..settings.reader import absolute_weights, read_section
 from ..settings.rules import COUNT, NAMES, optional, setting
-from ..settings.sections import DistillSettings
+from ..settings.distillation import DistillSettings
 
 __all__ = ['StrategyDistillSettings', 'StrategySettings', 'read_strategy_settings', 'read_definition', 'read_hooks',
            'import_path']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Sequence
 
 import torch
@@ -13,6 +13,10 @@ from .layout import as_map
 from .norms import TeacherNorms
 
 __all__ = ['StagedTeacher']
+
+
+class _Enough(Exception):
+    """All maps that were asked for are there."""
 
 
 class StagedTeacher(nn.Module):
@@ -56,10 +60,32 @@ class StagedTeacher(nn.Module):
             raise TeacherError(f'teacher.batch_norm: {type(network).__name__} has no BatchNorm with running statistics, so train '
                                'means nothing; write eval')
 
-    def _keep(self, stage: str) -> Any:
+    def _keep(self, stage: str, last: bool) -> Any:
         def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
             self._seen[stage] = output, getattr(output, '_version', 0)
+            if last:
+                raise _Enough
         return hook
+
+    def compile(self, **options: Any) -> None:
+        """Let torch.compile make the forward passes of its parts faster, as large ones as hold no stage inside.
+
+        Parameters
+        ----------
+        **options
+            Of torch.compile.
+        """
+        self._compile(self.network, '', options)
+
+    def _compile(self, module: nn.Module, name: str, options: dict[str, Any]) -> None:
+        inside = [stage for stage in self.stages if stage.startswith(f'{name}.' if name else '')]
+        if not inside and not isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+            if any(True for _ in module.parameters()):
+                # Not Module.compile, which would take in the hooks on stages.
+                module.forward = torch.compile(module.forward, **options)
+            return
+        for child_name, child in module.named_children():
+            self._compile(child, f'{name}.{child_name}' if name else child_name, options)
 
     def train(self, mode: bool = True) -> StagedTeacher:
         """Stay in evaluation mode, whatever the module around says; only ``batch_norm='train'`` takes note of it."""
@@ -85,18 +111,20 @@ class StagedTeacher(nn.Module):
         return self._norms.by_batch() if self._learning else self._norms.by_calibration()
 
     @torch.no_grad()
-    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, images: torch.Tensor, count: int | None = None) -> list[torch.Tensor]:
         """The feature maps Y_1 .. Y_N of a batch.
 
         Parameters
         ----------
         images
             (batch, channels, height, width).
+        count
+            How many of the first stages to run; what comes behind them is left out. Nothing runs the whole network.
 
         Returns
         -------
         list of torch.Tensor
-            Per stage (batch, channels, height, width).
+            Per stage that was asked for (batch, channels, height, width).
 
         Raises
         ------
@@ -104,20 +132,22 @@ class StagedTeacher(nn.Module):
             If a stage did not run or not in its turn, gave no feature map, or one that a later module changed in place.
         """
         self._seen.clear()
-        handles = [self.network.get_submodule(stage).register_forward_hook(self._keep(stage)) for stage in self.stages]
+        stages = self.stages[:count]
+        handles = [self.network.get_submodule(stage).register_forward_hook(
+            self._keep(stage, count is not None and stage == stages[-1])) for stage in stages]
         try:
-            with self._normalisation():
+            with self._normalisation(), suppress(_Enough):
                 self.network(images)
         finally:
             for handle in handles:
                 handle.remove()
-        missing = [stage for stage in self.stages if stage not in self._seen]
+        missing = [stage for stage in stages if stage not in self._seen]
         if missing:
             raise TeacherError(f'teacher.stages: module {missing[0]!r} does not run in the teacher\'s forward pass; '
                                'name a module that does')
-        if list(self._seen) != self.stages:
+        if list(self._seen) != stages:
             raise TeacherError('teacher.stages: expected the stages in the order in which they run '
-                               f'({", ".join(self._seen)}), got {", ".join(self.stages)}')
+                               f'({", ".join(self._seen)}), got {", ".join(stages)}')
         seen, self._seen = self._seen, {}
         maps = []
         for stage, (value, version) in seen.items():

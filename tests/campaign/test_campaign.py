@@ -11,7 +11,7 @@ import toys
 import torch
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableLinear, Repeat
 from torch import nn
-from running import make_setup, open_campaign, run, run_in_process
+from running import make_setup, open_campaign, rating_tables, run, run_in_process
 
 import nni_dna
 from nni_dna.campaign.config import ConfigSetup
@@ -51,10 +51,6 @@ def ranking_file(work):
 
 def ranking(work):
     return ranking_file(work)['ranking']
-
-
-def rating_tables(work):
-    return {str(file.relative_to(work)): np.load(file)['ratings'] for file in sorted(work.rglob('ratings.npz'))}
 
 
 @pytest.fixture(scope='module')

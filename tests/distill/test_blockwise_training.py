@@ -15,7 +15,7 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d
 import toys
 from nni_dna.distill import BlockwiseDistillation
 from nni_dna.lightning import make_trainer, seed_all
-from nni_dna.settings.sections import DistillSettings
+from nni_dna.settings.distillation import DistillSettings
 from nni_dna.supernet import DNAMutator
 from nni_dna.teacher import StagedTeacher
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import chisquare
 
 from nni_dna.distill.sampling import FairPaths, UniformPaths, step_sampler
-from nni_dna.settings.sections import DistillSettings
+from nni_dna.settings.distillation import DistillSettings
 
 RADIX = {(0, 0): [(3, 2)], (0, 1): [(3,), (2, 6)], (1, 0): [(4, 4, 4)]}
 

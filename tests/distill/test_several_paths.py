@@ -16,7 +16,7 @@ from torch import nn
 from nni_dna.distill import BlockwiseDistillation, SearchedBlock
 from nni_dna.distill.gradients import GradientSum
 from nni_dna.lightning import make_trainer, seed_all
-from nni_dna.settings.sections import DistillSettings
+from nni_dna.settings.distillation import DistillSettings
 
 CASCADE = {'input': 'cascade', 'tasks': 'joint'}
 

@@ -30,7 +30,8 @@ def full():
                     'weights': 'weights/teacher.pt', 'batch_norm': 'train', 'epochs': 4, 'lr': 1},
         'space': {'name': 'toys.Space', 'args': {'num_classes': 4}, 'blocks': ['blocks.0', 'blocks.1']},
         'distill': {'tasks': 'joint', 'epochs': 6, 'lr_first': 0.1, 'lr': 0.2, 'lr_decay': 1, 'weight_decay': 0,
-                    'input': 'cascade', 'sampling': 'fair', 'paths_per_step': 1, 'rate_every': 2},
+                    'input': 'cascade', 'sampling': 'fair', 'paths_per_step': 1, 'rate_every': 2, 'channels_last': True,
+                    'compile_teacher': True, 'precision': 'bf16-mixed'},
         'rate': {'calibration_images': 10, 'max_paths': 50, 'measure': 'cosine'},
         'search': {'top_k': 3, 'max_params': '4.2M', 'max_madds': 350_000_000, 'weights': [1.0, 0.5], 'max_memory': '8M',
                    'max_latency_ms': 12.5},
@@ -79,7 +80,8 @@ def test_the_defaults_of_the_distillation_are_the_papers():
     distill = read_settings(minimal(), BASE).distill
     assert dataclasses.asdict(distill) == {
         'tasks': 'cell', 'epochs': 20, 'lr_first': 0.002, 'lr': 0.005, 'lr_decay': 0.9, 'weight_decay': 1e-4,
-        'input': 'teacher', 'sampling': 'uniform', 'paths_per_step': 1, 'rate_every': None}
+        'input': 'teacher', 'sampling': 'uniform', 'paths_per_step': 1, 'rate_every': None, 'channels_last': False,
+        'compile_teacher': False, 'precision': '32'}
 
 
 def test_what_is_left_out_has_its_default():
@@ -197,7 +199,7 @@ NAN, INF = float('nan'), float('inf')
     *(('data.augment', value, 'one of none, crop, crop_flip, imagenet')
       for value in ('flip', '', None, True, 0, ['crop'])),
     *(('latency.device', value, 'cpu, cuda or cuda:N') for value in ('gpu', 'cuda:', 'cuda:a', 'cpu:0', '', 'cuda\n', None, 0)),
-    *(('distill.tasks', value, 'one of cell, joint') for value in ('cells', 'all', None, 1)),
+    *(('distill.tasks', value, 'one of cell, block, joint, or a whole') for value in ('cells', 'all', None, 0, True, 1.5)),
     *(('rate.measure', value, 'one of l1, mse, mse_var, cosine') for value in ('l2', '', None, 1, ['l1'])),
     *(('teacher.batch_norm', value, 'one of eval, train') for value in ('batch', '', None, True)),
     *(('data.center_crop', value, 'a number above 0, at most 1') for value in (0, -0.5, 1.01, '0.875', None, True, NAN)),
@@ -240,7 +242,7 @@ def test_a_deviation_of_zero_is_refused(value):
     *(('data.augment', value) for value in ('none', 'crop', 'crop_flip', 'imagenet')),
     *(('rate.measure', value) for value in ('l1', 'mse', 'mse_var', 'cosine')), ('teacher.batch_norm', 'train'),
     *(('data.center_crop', value) for value in (1, 0.875, 1e-9)),
-    ('distill.tasks', 'joint')], ids=str)
+    *(('distill.tasks', value) for value in ('block', 'joint', 1, 16))], ids=str)
 def test_a_value_at_the_edge_of_what_is_allowed_is_taken(place, value):
     found = read_settings(changed(place, value), BASE)
     for name in place.split('.'):

@@ -15,7 +15,7 @@ from torch import nn
 import nni
 from nni_dna import DNAMutator, NniDnaError
 from nni_dna.distill import BlockwiseDistillation
-from nni_dna.settings.sections import DistillSettings
+from nni_dna.settings.distillation import DistillSettings
 
 
 class Scale(MutableModule):

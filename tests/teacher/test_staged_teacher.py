@@ -129,3 +129,38 @@ def test_the_module_that_changes_it_in_place_is_a_stage(images):
 def test_a_resnets_inner_maps_that_are_changed_in_place_are_refused(images, stage):
     with pytest.raises(TeacherError, match=f"changes the output of '{stage}' in place"):
         StagedTeacher(resnet(), [stage])(images)
+
+
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_no_module_behind_the_last_stage_that_is_asked_for_runs(teacher, images, count):
+    expected, ran = teacher(images), []
+    for name in [*STAGES, 'fc']:
+        teacher.network.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.append(name))
+    found = teacher(images, count)
+    assert ran == STAGES[:count]
+    assert all(torch.equal(a, b) for a, b in zip(expected, found)) and len(found) == count
+
+
+@pytest.mark.parametrize('stages, batch_norm', [(STAGES, 'eval'), (['layer1.0', 'layer3'], 'eval'), (STAGES, 'train')])
+def test_a_compiled_teacher_gives_the_same_maps(images, stages, batch_norm):
+    teacher = StagedTeacher(resnet(), stages, batch_norm)
+    teacher.train()
+    expected = teacher(images)
+    teacher.compile(backend='aot_eager')  # all of it but the generated code
+    for _ in range(2):
+        for found, wanted in zip(teacher(images, len(stages)), expected):
+            torch.testing.assert_close(found, wanted)
+
+
+def test_all_of_a_teacher_but_what_holds_a_stage_is_compiled(images):
+    torch._dynamo.reset()  # of what the other tests compiled
+    parts = []
+
+    def backend(graph, inputs):
+        parts.append(sum(node.op == 'call_function' or node.op == 'call_module' for node in graph.graph.nodes))
+        return graph.forward
+
+    teacher = StagedTeacher(resnet(), ['layer2', 'layer4.0'])
+    teacher.compile(backend=backend)
+    teacher(images)
+    assert len(parts) == 8 and min(parts[2:5]) > 10  # conv1, bn1; layers 1 to 3 whole; the blocks of layer 4; fc
