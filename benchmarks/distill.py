@@ -1,7 +1,7 @@
 """What does it save to distil all blocks and cells from one teacher pass, and what does the step cost beside its parts?
 
 The supernets of all 16 cells of the space `dna` learn from an EfficientNet with random weights, on random images. Three ways, all
-through Lightning and with the same images, batch size and paths:
+through Lightning, with channels last, and with the same images, batch size and paths:
 
 - joint: one task, one teacher pass a batch, up to the last stage;
 - a task for each cell, and in each a pass of the whole teacher;
@@ -41,8 +41,9 @@ from nni_dna.teacher import StagedTeacher
 Seconds = tuple[float, float]
 """By wall clock and by processor time."""
 
-SWITCHES: dict[str, dict[str, Any]] = {'bf16': {'precision': 'bf16-mixed'}, 'channels_last': {'channels_last': True},
-                                       'compiled teacher': {'compile_teacher': True}}
+DEFAULT: dict[str, Any] = {'channels_last': True}
+SWITCHES: dict[str, dict[str, Any]] = {'bf16': {'precision': 'bf16-mixed'}, 'channels_first': {'channels_last': False},
+                                       'compiled_teacher': {'compile_teacher': True}}
 
 
 def main() -> None:
@@ -114,7 +115,7 @@ class Measurement:
     def _setup(self, distill: dict[str, Any]) -> ConfigSetup:
         size = self.arguments.image_size
         return ConfigSetup(read_settings({
-            'work': 'never_written', 'space': {'name': 'dna'}, 'distill': {'epochs': 1, **distill},
+            'work': 'never_written', 'space': {'name': 'dna'}, 'distill': {'epochs': 1, **DEFAULT, **distill},
             'data': {'name': 'distill.random_images', 'args': {'size': size}, 'image_size': size, 'holdout_per_class': 1},
             'teacher': {'name': f'efficientnet_{self.name}', 'weights': 'train'}}, Path.cwd()), {})
 

@@ -110,7 +110,7 @@ def test_what_was_filled_in_is_listed():
     lines = filled_in(with_mine(data={'batch_size': 32}, teacher={'name': 'resnet50'}))
     assert 'distill.epochs: 20' in lines and 'data.image_size: 224' in lines and 'space.name: dna' in lines
     assert not any(line.startswith(('data.batch_size', 'data.root', 'teacher.name', 'teacher.stages')) for line in lines)
-    assert {line.partition(': ')[0] for line in filled_in(MINE)} == {*PAPER, 'data.workers'}
+    assert {line.partition(': ')[0] for line in filled_in(MINE)} == {*PAPER, 'data.workers', 'distill.channels_last'}
 
 
 def test_plain_settings_are_read_back_the_same_and_count_more_than_the_preset():
