@@ -1,4 +1,4 @@
-"""What do a command and a trial do before their work begins? CPU seconds of whole processes, against those of importing what they need.
+"""How long do commands and trials take to begin? CPU seconds of whole processes, against those of importing what they need.
 
 A trial is `nni_dna.trial` as NNI runs it, stopped where its first training step would begin: it has imported everything, read its
 task, built data, teacher and supernet, and loaded the first batch. The teacher has random weights from a file. The check is
@@ -58,9 +58,9 @@ def main() -> None:
             for name, command in commands.items():
                 times[name].append(cpu_seconds(command))
     medians = {name: statistics.median(found) for name, found in times.items()}
-    print(f'{"":70}{"CPU s":>7}{"of floor":>10}')
+    print(f'{"":75}{"CPU s":>7}{"of floor":>10}')
     for name, found in medians.items():
-        print(f'{name:70}{found:7.2f}{found / medians[FLOOR]:10.2f}')
+        print(f'{name:75}{found:7.2f}{found / medians[FLOOR]:10.2f}')
     if arguments.out:
         arguments.out.write_text(json.dumps({
             'cpu_seconds': times, 'floor': FLOOR, 'python': platform.python_version(), 'torch': torch.__version__,
