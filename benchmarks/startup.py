@@ -57,14 +57,14 @@ def main() -> None:
         for _ in range(arguments.runs):
             for name, command in commands.items():
                 times[name].append(cpu_seconds(command))
+            if arguments.out:  # each time, since it takes long on a busy machine
+                arguments.out.write_text(json.dumps({
+                    'cpu_seconds': times, 'floor': FLOOR, 'python': platform.python_version(), 'torch': torch.__version__,
+                    'command': ' '.join(['python', *sys.argv]), 'load': os.getloadavg()}, indent=2) + '\n')
     medians = {name: statistics.median(found) for name, found in times.items()}
     print(f'{"":75}{"CPU s":>7}{"of floor":>10}')
     for name, found in medians.items():
         print(f'{name:75}{found:7.2f}{found / medians[FLOOR]:10.2f}')
-    if arguments.out:
-        arguments.out.write_text(json.dumps({
-            'cpu_seconds': times, 'floor': FLOOR, 'python': platform.python_version(), 'torch': torch.__version__,
-            'command': ' '.join(['python', *sys.argv]), 'load': os.getloadavg()}, indent=2) + '\n')
 
 
 def cpu_seconds(command: list[str]) -> float:

@@ -47,11 +47,13 @@ class Script:
     def kill_when(self, condition, seconds=180):
         """SIGKILL as soon as a condition holds."""
         deadline = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        try:
+            while not condition():
+                assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+                time.sleep(0.05)
+        finally:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
 
 
 def new_id():
