@@ -47,13 +47,18 @@ class TrialAssigner:
         self._read = read
         self._folder = work / 'trials'
         self._folder.mkdir(exist_ok=True)
-        self._awaited: set[Hashable] = set()
+        self._awaited: dict[Hashable, bool] = {}  # whether there is something to do
         self._wake = threading.Event()
         threading.Thread(target=self._watch, name='trial assigner', daemon=True).start()
 
     def expect(self, key: Hashable) -> None:
         """A trial with this key was sent."""
-        self._awaited.add(key)
+        self._awaited[key] = True
+        self._wake.set()
+
+    def supersede(self, key: Hashable) -> None:
+        """A trial with this key runs, but its task is done by another trial or not wanted any more: it is to end."""
+        self._awaited[key] = False
         self._wake.set()
 
     def _watch(self) -> None:
@@ -61,11 +66,12 @@ class TrialAssigner:
         while self._wake.wait():
             try:
                 experiment = experiment or self._manager.experiment()['id']
-                for trial, sent in self._manager.trials().items():
-                    found = self._read(sent)
+                for row in self._manager.rows():
+                    found = self._read(row.sent)
                     if found is not None and found[0] in self._awaited:
-                        write_atomically(_file(self._folder, experiment, trial), json.dumps(found[1]).encode())
-                        self._awaited.discard(found[0])
+                        left = found[1] if self._awaited[found[0]] else None
+                        write_atomically(_file(self._folder, experiment, row.trial), json.dumps(left).encode())
+                        del self._awaited[found[0]]
             except Exception as error:  # the manager is busy or stopping; this thread must outlive whatever it answers
                 _logger.warning('cannot assign trials yet: %s: %s', type(error).__name__, error)
             if not self._awaited:
@@ -75,8 +81,8 @@ class TrialAssigner:
             time.sleep(_POLL)
 
 
-def take_assignment(work: Path, experiment: str, trial: str) -> dict[str, Any]:
-    """The parameters of a trial's own row.
+def take_assignment(work: Path, experiment: str, trial: str) -> dict[str, Any] | None:
+    """The parameters of a trial's own row; None if it is superseded and has nothing to do.
 
     Parameters
     ----------

@@ -7,17 +7,38 @@ import json
 import logging
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Sequence
 from urllib.parse import urlsplit
 
 import requests
 
-__all__ = ['Manager', 'config_folder']
+__all__ = ['Manager', 'Row', 'config_folder']
 
 _logger = logging.getLogger(__name__)
 
 _TIMEOUT = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A trial as the web UI lists it.
+
+    Attributes
+    ----------
+    trial
+        NNI's id.
+    status
+        ``WAITING``, ``RUNNING``, ``SUCCEEDED``, ``FAILED``, ...; ``ADD_RESUMED`` if it was interrupted, and the manager of the
+        resumed experiment has not started it again yet.
+    sent
+        What was sent for it: ``parameter_id``, ``parameters``.
+    """
+
+    trial: str
+    status: str
+    sent: dict[str, Any]
 
 
 class Manager:
@@ -37,10 +58,10 @@ class Manager:
         """The experiment's profile: ``id``, ``params`` (the config), ..."""
         return self._ask('GET', '/experiment').json()
 
-    def trials(self) -> dict[str, dict[str, Any]]:
-        """Trial id to what was sent for it (``parameter_id``, ``parameters``), for all trials submitted so far."""
-        return {row['trialJobId']: json.loads(row['hyperParameters'][0])
-                for row in self._ask('GET', '/trial-jobs').json() if row.get('hyperParameters')}
+    def rows(self) -> list[Row]:
+        """All trials submitted so far."""
+        return [Row(trial=row['trialJobId'], status=row['status'], sent=json.loads(row['hyperParameters'][0]))
+                for row in self._ask('GET', '/trial-jobs').json() if row.get('hyperParameters')]
 
     def end_experiment(self) -> None:
         """Let the experiment end as DONE.

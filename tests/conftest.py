@@ -1,11 +1,20 @@
 """Make ``toys`` importable, as a user's own module beside the experiment's YAML file would be."""
 
+import os
 import sys
 from pathlib import Path
 
-import pytest
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # before torch comes in: threads of several workers would wait for each other
+
+import pytest  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_collection_modifyitems(items):
+    """Files with long tests go first, so that none is left alone at the end; the order within a file stays."""
+    long = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture

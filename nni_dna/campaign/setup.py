@@ -169,7 +169,7 @@ class Setup(ABC):
     @cached_property
     def costs(self) -> CostTables:
         """The cost of every path."""
-        tables = cost_tables(self.meta_space, self.chain, self.data.image_shape)
+        tables = cost_tables(self.meta_space, self.chain, self.data.image_shape, self.shapes)
         return dataclasses.replace(tables, further=tuple(self._further_costs()))
 
     def _further_costs(self) -> Iterator[FurtherCosts]:
@@ -181,7 +181,7 @@ class Setup(ABC):
     @cached_property
     def parts(self) -> NetworkParts:
         """The parts of the space's networks, for limits on memory and latency."""
-        return NetworkParts(self.meta_space, self.chain, self.data.image_shape)
+        return NetworkParts(self.meta_space, self.chain, self.data.image_shape, self.shapes)
 
     @cached_property
     def latencies(self) -> Latencies | None:

@@ -13,7 +13,7 @@ from ..spaces.chain import Chain
 from ..spaces.freezing import freeze
 from .layers import LayerTable
 from .operations import Operation, Trace, trace_operations
-from .shapes import Shape, border_shapes
+from .shapes import Shape, Shapes, border_shapes
 
 __all__ = ['NetworkParts', 'Trace']
 
@@ -29,6 +29,8 @@ class NetworkParts:
         Its blocks.
     image_shape
         (channels, height, width) of the images.
+    shapes
+        What `border_shapes` gives, where it is known already.
 
     Attributes
     ----------
@@ -47,10 +49,10 @@ class NetworkParts:
         If a network of the space does anything else than its parts do one after another.
     """
 
-    def __init__(self, space: ModelSpace, chain: Chain, image_shape: Shape):
+    def __init__(self, space: ModelSpace, chain: Chain, image_shape: Shape, shapes: Shapes | None = None):
         self.chain = chain
+        shapes = shapes or border_shapes(space, chain, image_shape)
         with torch.device('meta'):
-            shapes = border_shapes(space, chain, image_shape)
             self.stem = _stem(space, chain, image_shape)
             layers = LayerTable(space, _trace_layer)
             self.blocks: list[list[list[list[list[Trace]]]]] = []

@@ -20,7 +20,7 @@ from ..spaces.freezing import freeze
 from .counter import COSTS, Cost, count
 from .further import FurtherCosts
 from .layers import LayerTable, over_paths
-from .shapes import Shape, border_shapes, count_layer
+from .shapes import Shape, Shapes, border_shapes, count_layer
 from .strides import check_strides
 
 __all__ = ['CostTables', 'cost_tables']
@@ -78,7 +78,7 @@ class CostTables:
         return Cost(*(int(value) for value in total + self.rest[before]))
 
 
-def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int]) -> CostTables:
+def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, int], shapes: Shapes | None = None) -> CostTables:
     """Count every layer, candidate and incoming width once, and add up.
 
     Parameters
@@ -89,13 +89,15 @@ def cost_tables(space: ModelSpace, chain: Chain, image_shape: tuple[int, int, in
         Its blocks (restricted or not).
     image_shape
         (channels, height, width) of the images.
+    shapes
+        What `border_shapes` gives, where it is known already.
 
     Raises
     ------
     SpaceError
         If a network of the space cannot run on images of this size, or a choice changes sizes that are not its own.
     """
-    shapes = border_shapes(space, chain, image_shape)
+    shapes = shapes or border_shapes(space, chain, image_shape)
     with torch.device('meta'):
         counter = LayerTable(space, count_layer)
         borders: tuple[Mapping[str, Any], ...] = ({},)

@@ -22,7 +22,7 @@ def plain_network(space: ModelSpace, architecture: Architecture) -> nn.Module:
 def freeze(module: nn.Module, sample: Architecture) -> nn.Module:
     """The plain network (or block) that an architecture picks, with fresh weights; the space stays as it is.
 
-    NNI's own ``recursive_freeze`` gives the same, but copies every module before it replaces what is in it.
+    NNI's own ``recursive_freeze`` gives the same, but copies every module, candidates and all, before it replaces what is in it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def freeze(module: nn.Module, sample: Architecture) -> nn.Module:
     if isinstance(module, LayerChoice) and type(module).freeze is LayerChoice.freeze:
         module.validate(sample)
         return freeze(module[sample[module.label]], sample)
-    if isinstance(module, MutableModule):
+    if isinstance(module, MutableModule) and (module.mutables or type(module).freeze is not MutableModule.freeze):
         return module.freeze(sample)
     copies = {id(part): freeze(part, sample) for _, part in MutableModule.named_mutable_descendants(module)}
     return copy.deepcopy(module, copies)

@@ -24,6 +24,7 @@ from ..errors import CampaignError, NniDnaError, ResultError, SettingsError, Wor
 from ..manager import Manager
 from ..settings import to_plain
 from ..spaces.files import recalled
+from .interrupted import InterruptedTrials
 from .parts import Parts, traced
 from .settings import read_definition, read_hooks, read_strategy_settings
 from .setup import StrategySetup
@@ -119,8 +120,8 @@ class DNA(Strategy):
         self._campaign: Campaign | None = None
         self._parts: Parts | str | None = None
         self._assigner: TrialAssigner | None = None
+        self._interrupted: InterruptedTrials | None = None
         self._running: dict[str, DNATask] = {}  # by task; the engine keeps weak references only
-        self._adopted: dict[str, Task] = {}  # by attempt: trials of before an interruption, which NNI starts again by itself
         self._metrics: dict[str, Mapping[str, Any]] = {}  # by task
         self._failure: Exception | None = None
         self._news = threading.Condition()  # on the training-service engine, events come on another thread
@@ -148,8 +149,9 @@ class DNA(Strategy):
         self._campaign = Campaign(setup, _code_folder())
         print(describe(setup), flush=True)
         if isinstance(engine, TrainingServiceExecutionEngine):
-            self._assigner = TrialAssigner(Manager(engine.nodejs_binding.tuner_command_channel), self._campaign.work.root,
-                                           assignment)
+            manager = Manager(engine.nodejs_binding.tuner_command_channel)
+            self._assigner = TrialAssigner(manager, self._campaign.work.root, assignment)
+            self._interrupted = InterruptedTrials(manager, self._assigner)
         return model_space
 
     def _cleanup(self) -> None:
@@ -175,7 +177,7 @@ class DNA(Strategy):
         self._adopt()
         with self._news:
             while not self.campaign.done:
-                self._look_after_adopted()
+                self._hear_of_adopted()
                 if self._failure is not None:
                     raise self._failure
                 task = self.campaign.next_task()
@@ -230,25 +232,13 @@ class DNA(Strategy):
 
     def _adopt(self) -> None:
         """Take over the trials of a resumed experiment that NNI starts again by itself."""
-        if not isinstance(self.engine, TrainingServiceExecutionEngine):
-            return
-        for model in self.engine.list_models(status=ModelStatus.Training):
-            if isinstance(model, DNATask) and model.task in self.campaign.tasks():
-                _logger.info('%s was interrupted; NNI runs it again', model.task.id)
-                self._adopted[model.attempt] = model.task
-                self.campaign.started(model.task, self.campaign.new_parameter_id())
-                assert self._assigner is not None
-                self._assigner.expect(model.attempt)
+        for task in self._interrupted.take_over(self.campaign.tasks()) if self._interrupted is not None else ():
+            _logger.info('%s was interrupted; NNI runs it again', task.id)
+            self.campaign.started(task, self.campaign.new_parameter_id())
 
-    def _look_after_adopted(self) -> None:
-        """NNI's engine sends no events of trials that it did not start; so their rows are watched."""
-        if not self._adopted:
-            return
-        status = {model.attempt: model.status for model in self.engine.list_models() if isinstance(model, DNATask)}
-        for attempt, task in list(self._adopted.items()):
-            if status.get(attempt, ModelStatus.Failed) != ModelStatus.Training:
-                del self._adopted[attempt]
-                self._ended(task, status.get(attempt, ModelStatus.Failed))
+    def _hear_of_adopted(self) -> None:
+        for task, well in self._interrupted.ended() if self._interrupted is not None else ():
+            self._ended(task, ModelStatus.Trained if well else ModelStatus.Failed)
 
     def list_models(self, sort: bool = True, limit: int | None = None) -> Iterator[ExecutableModelSpace]:
         """The ranking: the best architectures within the limits, best first. Never a task.

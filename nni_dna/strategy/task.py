@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 import nni
 from nni.nas.space import ExecutableModelSpace, ModelStatus
@@ -13,12 +14,15 @@ from nni.runtime.env_vars import trial_env_vars
 from ..assignment import take_assignment
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
+from ..manager import Row
 from ..phases.running import run_task
 from .parts import Parts
 from .settings import read_strategy_settings
 from .setup import StrategySetup
 
-__all__ = ['DNATask']
+__all__ = ['DNATask', 'assignment', 'trials_of']
+
+_logger = logging.getLogger(__name__)
 
 
 class DNATask(ExecutableModelSpace):
@@ -52,7 +56,11 @@ class DNATask(ExecutableModelSpace):
         """Do the task and report its final metric to NNI."""
         folder, task = WorkFolder(self.work), self.task
         if trial_env_vars.NNI_PLATFORM is not None:  # in a trial: these may be another trial's parameters
-            task = Task.from_parameters(take_assignment(self.work, nni.get_experiment_id(), nni.get_trial_id()))
+            parameters = take_assignment(self.work, nni.get_experiment_id(), nni.get_trial_id())
+            if parameters is None:
+                _logger.info('another trial does this task, or nobody needs it any more; this one ends')
+                return
+            task = Task.from_parameters(parameters)
         nni.report_final_result(run_task(folder, task, nni.report_intermediate_result, self._setup))
 
     def _setup(self) -> StrategySetup:
@@ -84,3 +92,9 @@ def assignment(sent: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
         return None
     return parameters['attempt'], {key: value for key, value in parameters.items()
                                    if key not in ('attempt', 'settings', 'definition', 'parts') and not key.startswith('__')}
+
+
+def trials_of(rows: Iterable[Row]) -> dict[str, tuple[Task, str]]:
+    """By attempt the task and the row's status, of the trials that are ours."""
+    ours = [(assignment(row.sent), row.status) for row in rows]
+    return {found[0]: (Task.from_parameters(found[1]), status) for found, status in ours if found is not None}

@@ -23,7 +23,7 @@ FILE = TESTS.parent / 'search_spaces' / 'mobilenetv3.json'
 @pytest.mark.slow
 def test_random_tuner_of_nni_draws_architectures_from_our_file(tmp_path):
     config = {'searchSpaceFile': str(FILE), 'trialCodeDirectory': str(TESTS / 'nni_host'), 'tuner': {'name': 'Random'},
-              'trialCommand': f'{sys.executable} count_trial.py', 'maxTrialNumber': 3}
+              'trialCommand': f'{sys.executable} count_trial.py', 'maxTrialNumber': 2}
     with NniExperiment(tmp_path, config) as nni:
         assert nni.wait_until_ended(120) == 'DONE'
         rows = nni.trials()
@@ -38,4 +38,4 @@ def test_random_tuner_of_nni_draws_architectures_from_our_file(tmp_path):
             expected.append(count(freeze(space, row['parameters']), (3, 64, 64))[0].params)
     # Sorted, since NNI may give trials that start together each other's parameters.
     assert sorted(row['final'] for row in rows) == sorted(expected)
-    assert len({json.dumps(row['parameters'], sort_keys=True) for row in rows}) == 3
+    assert len({json.dumps(row['parameters'], sort_keys=True) for row in rows}) == 2

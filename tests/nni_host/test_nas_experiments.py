@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from experiment import events, stop
 from ports import free_port
 
@@ -36,14 +37,23 @@ class Script:
         line = next(line for line in self.log.read_text().splitlines() if line.startswith(word))
         return json.loads(line.removeprefix(word))
 
+    def rows(self):
+        """The trials that NNI's manager lists."""
+        try:
+            return requests.get(f'http://localhost:{self.port}/api/v1/nni/trial-jobs', timeout=20).json()
+        except requests.RequestException:  # it is not ready yet
+            return []
+
     def kill_when(self, condition, seconds=180):
         """SIGKILL as soon as a condition holds."""
         deadline = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        try:
+            while not condition():
+                assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+                time.sleep(0.05)
+        finally:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
 
 
 def new_id():
@@ -92,13 +102,16 @@ def test_killed_in_the_distillation_and_resumed_no_finished_block_is_trained_aga
     work = tmp_path / 'work'
     name = new_id()
     script = Script('ts', work, name, epochs=60)
-    script.kill_when(lambda: in_one_distilled(work))
+    script.kill_when(lambda: len(script.rows()) == 4)  # a trial has just been sent, and has not found out yet what it is to do
     finished = events(work, 'finished')
+    assert any(task.startswith('distill') for task in finished)
     kept = {task: (work / task / 'result.json').stat().st_mtime_ns for task in finished}
     stop(name, script.port)  # NNI's manager outlives the script
 
-    exported = Script('ts', work, name, 'resume', epochs=60, port=script.port).printed('exported')
+    resumed = Script('ts', work, name, 'resume', epochs=60, port=script.port)
+    exported, trials = resumed.printed('exported'), resumed.printed('trials')
     assert exported == undisturbed[1]
+    assert len({task for _, task in trials}) == len(trials) and {status for status, _ in trials} == {'SUCCEEDED'}
     assert ranking(work) == ranking(undisturbed[0])
     started = events(work, 'started')
     assert all(started.count(task) == 1 for task in finished)

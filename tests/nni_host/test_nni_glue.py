@@ -8,29 +8,51 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
+import nni
 import pytest
 import yaml
 import toys
 
 import nni_dna
+from nni_dna import trial
 from nni_dna.advisor import DNAClassArgsValidator
 from nni_dna.assignment import TrialAssigner, take_assignment
+from nni_dna.campaign.tasks import Task
 from nni_dna.errors import ResultError, SettingsError
-from nni_dna.manager import Manager, config_folder
+from nni_dna.manager import Manager, Row, config_folder
+from nni_dna.strategy.interrupted import InterruptedTrials
+from nni_dna.strategy.task import DNATask, assignment
 
 
 class Rows:
     """A manager whose rows the test sets."""
 
-    def __init__(self):
-        self.rows = {}
+    def __init__(self, **rows):
+        self._rows = rows
+
+    def set(self, **rows):
+        """By trial: status and what was sent."""
+        self._rows = rows
 
     def experiment(self):
         return {'id': 'exp'}
 
-    def trials(self):
-        return self.rows
+    def rows(self):
+        return [Row(trial=trial, status=status, sent=sent) for trial, (status, sent) in self._rows.items()]
+
+
+def row(status, attempt, task):
+    """A row of a NasExperiment's."""
+    return status, {'parameter_id': 0, 'parameters': {**task.parameters('/work'), 'attempt': attempt, 'parts': ''}}
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_each_trial_gets_the_parameters_of_its_own_row(tmp_path):
@@ -42,12 +64,54 @@ def test_each_trial_gets_the_parameters_of_its_own_row(tmp_path):
     waiting = threading.Thread(target=lambda: taken.update(take_assignment(tmp_path, 'exp', 'B')))
     waiting.start()
     time.sleep(0.1)
-    rows.rows = {'A': {'parameter_id': 0, 'parameters': {'task': 'a'}}, 'B': {'parameter_id': 1, 'parameters': {'task': 'b'}},
-                 'C': {'parameter_id': 7, 'parameters': {'task': 'of another campaign'}}}
+    rows.set(A=('RUNNING', {'parameter_id': 0, 'parameters': {'task': 'a'}}),
+             B=('RUNNING', {'parameter_id': 1, 'parameters': {'task': 'b'}}),
+             C=('RUNNING', {'parameter_id': 7, 'parameters': {'task': 'of another campaign'}}))
     waiting.join(10)
     assert taken == {'task': 'b'}
     assert take_assignment(tmp_path, 'exp', 'A') == {'task': 'a'}
     assert not (tmp_path / 'trials' / 'exp.C.json').exists()
+
+
+def test_a_superseded_trial_ends_at_once_and_well_and_reports_nothing(tmp_path, monkeypatch):
+    assigner = TrialAssigner(Rows(A=('RUNNING', {'parameter_id': 0, 'parameters': {'task': 'distill/block1/only'}})), tmp_path,
+                             lambda sent: (sent['parameter_id'], sent['parameters']))
+    (tmp_path / 'trials' / 'exp.A.json').write_text('{"task": "distill/block1/only"}')  # from before an interruption
+    assigner.supersede(0)
+    wait_for(lambda: take_assignment(tmp_path, 'exp', 'A') is None)
+
+    reported = []
+    monkeypatch.setattr(nni, 'get_next_parameter', lambda: {'task': 'distill/block1/only', 'work': str(tmp_path)})
+    monkeypatch.setattr(nni, 'get_experiment_id', lambda: 'exp')
+    monkeypatch.setattr(nni, 'get_trial_id', lambda: 'A')
+    monkeypatch.setattr(nni, 'report_final_result', reported.append)
+    assert trial.main() == 0
+    task = Task(phase='distill', name='block1/only')
+    monkeypatch.setattr('nni_dna.strategy.task.trial_env_vars', types.SimpleNamespace(NNI_PLATFORM='local'))
+    DNATask(tmp_path, task, {}, {}, '').execute()
+    assert reported == []
+
+
+def test_interrupted_trials_are_taken_over_before_the_manager_has_started_them_again(tmp_path):
+    tasks = [Task(phase='distill', name=name, basis='new') for name in ('a', 'b', 'c', 'd')]
+    other = Task(phase='distill', name='a', basis='of another teacher')
+    rows = Rows(A=row('ADD_RESUMED', 'first', tasks[0]), A2=row('ADD_RESUMED', 'again', tasks[0]),
+                B=row('RUNNING', 'second', tasks[1]), C=row('FAILED', 'third', tasks[2]), O=row('WAITING', 'fourth', other))
+    assigner = TrialAssigner(rows, tmp_path, assignment)
+    interrupted = InterruptedTrials(rows, assigner)
+    assert interrupted.take_over(tasks) == tasks[:2]
+    wait_for(lambda: len(list((tmp_path / 'trials').iterdir())) == 4)
+    assert Task.from_parameters(take_assignment(tmp_path, 'exp', 'A')) == tasks[0]
+    assert Task.from_parameters(take_assignment(tmp_path, 'exp', 'B')) == tasks[1]
+    assert take_assignment(tmp_path, 'exp', 'A2') is None  # one trial is enough
+    assert take_assignment(tmp_path, 'exp', 'O') is None
+    assert interrupted.ended() == []
+
+    rows.set(A=row('SUCCEEDED', 'first', tasks[0]), A2=row('SUCCEEDED', 'again', tasks[0]), B=row('UNKNOWN', 'second', tasks[1]))
+    assert interrupted.ended() == [(tasks[0], True)]
+    rows.set(B=row('USER_CANCELED', 'second', tasks[1]))
+    assert interrupted.ended() == [(tasks[1], False)]
+    assert interrupted.ended() == []
 
 
 def test_a_trial_that_is_left_without_a_row_gives_up_with_the_reason(tmp_path, monkeypatch):
