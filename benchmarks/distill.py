@@ -1,10 +1,11 @@
 """What does it save to distil all blocks and cells from one teacher pass, and what does the step cost beside its parts?
 
-The supernets of all 16 cells of the space `dna` learn from an EfficientNet with random weights, on random images. Three ways, all
-through Lightning, with channels last, and with the same images, batch size and paths:
+The supernets of all 16 cells of the space `dna` learn from an EfficientNet with random weights, on random images. Four ways, all
+through Lightning, with channels last but for one, and with the same images, batch size and paths:
 
 - joint: one task, one teacher pass a batch, up to the last stage;
 - a task for each cell, and in each a pass of the whole teacher;
+- the same in PyTorch's usual layout;
 - a task for each cell, where the teacher stops at the cell's block: `distill.tasks: cell`.
 
 The parts of the joint step alone: a teacher pass up to the last stage, forward and backward pass of each path, and the optimizer.
@@ -78,6 +79,12 @@ class WholeTeacher(StagedTeacher):
         return super().forward(images)[:count]
 
 
+WAYS: list[tuple[str, type[StagedTeacher], dict[str, Any]]] = [
+    ('a task per cell, whole teacher', WholeTeacher, {}),
+    ('the same in the usual layout', WholeTeacher, {'channels_last': False}),
+    ('a task per cell, teacher up to its stage', StagedTeacher, {})]
+
+
 class Clock(pl.Callback):
     """The time of each step, data and start-up not included."""
 
@@ -123,12 +130,12 @@ class Measurement:
         """The results, JSON-able."""
         every = list(self.supernets)
         joint: list[Seconds] = []
-        alone: dict[str, list[dict[SupernetKey, Seconds]]] = {'whole': [], 'stopped': []}
+        alone: dict[str, list[dict[SupernetKey, Seconds]]] = {kind: [] for kind, _, _ in WAYS}
         parts: list[dict[str, Seconds]] = []
         for _ in range(self.arguments.rounds):
             joint.append(self.fit(every, StagedTeacher))
-            for kind, make in (('whole', WholeTeacher), ('stopped', StagedTeacher)):
-                alone[kind].append({key: self.fit([key], make) for key in every})
+            for kind, make, distill in WAYS:
+                alone[kind].append({key: self.fit([key], make, distill) for key in every})
             parts.append(self.parts())
         best = {kind: {key: fastest(found[key] for found in rounds) for key in every} for kind, rounds in alone.items()}
         part = {name: fastest(found[name] for found in parts) for name in parts[0]}
@@ -136,7 +143,7 @@ class Measurement:
         targets = self.teacher(StagedTeacher)(self.images.to(self.device))
         return {'teacher': f'efficientnet_{self.name}', 'image_size': self.arguments.image_size,
                 'batch_size': self.arguments.batch_size, 'cells': len(every), 'joint': fastest(joint),
-                'cells_whole_teacher': total(best['whole'].values()), 'cells_stopped_teacher': total(best['stopped'].values()),
+                **{kind: total(found.values()) for kind, found in best.items()},
                 'parts': part, 'switches': switches, 'memory': {
                     'joint': self.memory(every), 'largest_cell': max(self.memory([key]) for key in every),
                     'teacher_outputs': sum(target.nbytes for target in targets),
@@ -269,9 +276,7 @@ def lines(row: dict[str, Any]) -> str:
 
     text = [f'{row["teacher"]}, {row["image_size"]} px, batches of {row["batch_size"]}, {row["device"]}',
             against('joint step', joint, (1, 1)),
-            against('a task per cell, whole teacher', row['cells_whole_teacher'], over(row['cells_whole_teacher'], joint)),
-            against('a task per cell, teacher up to its stage', row['cells_stopped_teacher'],
-                    over(row['cells_stopped_teacher'], joint)),
+            *(against(kind, row[kind], over(row[kind], joint)) for kind, _, _ in WAYS),
             against('parts of the joint step', parts, over(parts, joint))]
     text += [against(f'  {name}', found, over(found, joint)) for name, found in row['parts'].items()]
     text.append(f'overhead: {joint[0] / parts[0]:.2f} times its parts, {joint[1] / parts[1]:.2f} by processor time')
