@@ -8,7 +8,7 @@ from typing import Any, Sequence
 import numpy as np
 from scipy.stats import kendalltau
 
-__all__ = ['Agreement', 'agreement', 'difference', 'tau']
+__all__ = ['Agreement', 'agreement', 'ceiling', 'difference', 'reliability', 'tau']
 
 
 def tau(rating: Sequence[float] | np.ndarray, accuracy: Sequence[float] | np.ndarray) -> float:
@@ -86,6 +86,34 @@ def difference(rating: Sequence[float] | np.ndarray, other: Sequence[float] | np
              for chosen in _draws(len(rating), resamples, seed)]
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return Agreement(tau=tau(rating, accuracy) - tau(other, accuracy), low=float(low), high=float(high), sample=len(rating))
+
+
+def reliability(accuracies: np.ndarray) -> float:
+    """The mean correlation (Pearson) between the accuracies of two seeds: 1 means that the seed does not matter.
+
+    Parameters
+    ----------
+    accuracies
+        (architectures, seeds) At least two seeds.
+    """
+    between = np.corrcoef(np.asarray(accuracies, dtype=np.float64).T)
+    return float(between[np.triu_indices(len(between), 1)].mean())
+
+
+def ceiling(accuracies: np.ndarray) -> float:
+    """About the tau that the true accuracies themselves would have with the measured means over the seeds.
+
+    By Spearman and Brown's formula the mean of k seeds has the reliability R = k r / (1 + (k - 1) r), and correlates with the
+    truth by sqrt(R); for normal variables that is a tau of 2 asin(sqrt(R)) / pi.
+
+    Parameters
+    ----------
+    accuracies
+        (architectures, seeds) At least two seeds.
+    """
+    single, seeds = reliability(accuracies), np.shape(accuracies)[1]
+    mean = max(0.0, seeds * single / (1 + (seeds - 1) * single))
+    return float(2 / np.pi * np.arcsin(np.sqrt(mean)))
 
 
 def _draws(sample: int, resamples: int, seed: int) -> list[np.ndarray]:

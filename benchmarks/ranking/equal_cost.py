@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from agreement import agreement, ceiling, difference, reliability, tau
 from images import CifarImages
+from networks import SmallResNet
 from nni_dna.files import write_atomically
-from study import StudySetup, make_setup, train_alone
+from nni_dna.lightning import seed_all
+from nni_dna.weights import save_weights
+from one_shot import measure
+from pictures import scatter
+from study import StudySetup, make_setup, rate_all, ratings_of, train_alone, with_teacher
 
-__all__ = ['SECTIONS', 'draw', 'train_sample', 'Sample']
+__all__ = ['SECTIONS', 'VARIANTS', 'Sample', 'draw', 'findings', 'rate', 'train_sample']
 
 MADDS, TOLERANCE = 450_000, 0.05
 
@@ -25,8 +31,19 @@ SECTIONS: dict[str, Any] = {
     'teacher': {'name': 'networks.SmallResNet', 'args': {'width': 32, 'depth': 2}, 'stages': ['stage2', 'stage3.0', 'stage3'],
                 'epochs': 6, 'lr': 4e-3},
     'space': {'name': 'dna', 'args': {'blocks': _CELLS, 'stem_width': 8, 'first_width': 0, 'head_width': 64, 'dropout': 0.0}},
-    'retrain': {'recipe': 'quick'},
+    'distill': {'tasks': 'joint', 'epochs': 5, 'lr_decay': 0.5},
+    'rate': {'calibration_images': 256},
 }
+
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    'dna': {},
+    'mse': {'rate': {'measure': 'mse'}},
+    'progressive': {'distill': {'input': 'progressive', 'tasks': 'cell'}},
+    'cascade': {'distill': {'input': 'cascade'}},
+    'weak teacher': {'teacher': {'weights': 'train', 'epochs': 1}},
+    'untrained teacher': {},
+}
+"""What differs from the method, section by section. The weights of ``untrained teacher`` are written before it runs."""
 
 
 def draw(setup: StudySetup, count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -54,29 +71,40 @@ def draw(setup: StudySetup, count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 class Sample:
-    """What is known of the sampled architectures, in a file that is written after each training.
+    """What is known of the sampled architectures, in files that are written after each training.
 
     Parameters
     ----------
-    file
-        JSON; goes on from it where it is there.
+    folder
+        Holds ``sample.json`` (architectures and accuracies) and ``ratings.json``, each written by a command of its own. What is
+        there is gone on from.
     setup
         The study.
     count
         How many architectures.
     """
 
-    def __init__(self, file: Path, setup: StudySetup, count: int):
-        self._file = file
+    def __init__(self, folder: Path, setup: StudySetup, count: int):
+        self._rows_file, self._ratings_file = folder / 'sample.json', folder / 'ratings.json'
+        self.rows: list[dict[str, Any]] = _known(self._rows_file, 'rows', [])
+        self.ratings: dict[str, list[list[float]]] = _known(self._ratings_file, 'ratings', {})
         drawn = draw(setup, count)
-        self.rows: list[dict[str, Any]] = json.loads(file.read_text())['rows'] if file.is_file() else []
         for row, fresh in zip(self.rows, drawn):
-            assert row['architecture'] == fresh['architecture'], f'{file} has another sample'
+            if row['architecture'] != fresh['architecture']:
+                raise ValueError(f'{self._rows_file}: expected the architectures that are drawn now, got others; use another --work')
         self.rows += [{**row, 'accuracy': {}} for row in drawn[len(self.rows):]]
 
-    def save(self, **about: Any) -> None:
-        """Write it, whole or not at all."""
-        write_atomically(self._file, json.dumps({**about, 'rows': self.rows}, indent=1).encode() + b'\n')
+    def save_rows(self) -> None:
+        """Write the accuracies."""
+        write_atomically(self._rows_file, json.dumps({'rows': self.rows}).encode() + b'\n')
+
+    def save_ratings(self) -> None:
+        """Write the ratings."""
+        write_atomically(self._ratings_file, json.dumps({'ratings': self.ratings}).encode() + b'\n')
+
+
+def _known(file: Path, key: str, nothing: Any) -> Any:
+    return json.loads(file.read_text())[key] if file.is_file() else nothing
 
 
 def train_sample(sample: Sample, setup: StudySetup, images: CifarImages, epochs: int, seeds: int) -> None:
@@ -86,6 +114,112 @@ def train_sample(sample: Sample, setup: StudySetup, images: CifarImages, epochs:
             if str(seed) not in row['accuracy']:
                 started = time.process_time()
                 row['accuracy'][str(seed)] = round(train_alone(setup, row['architecture'], images, epochs, seed), 4)
-                sample.save(epochs=epochs, images=len(images.distillation()) * images.batch_size)
+                sample.save_rows()
                 print(f'seed {seed}, {number + 1} of {len(sample.rows)}: {row["accuracy"][str(seed)]:.4f} '
                       f'({time.process_time() - started:.0f} s of CPU)', flush=True)
+
+
+def sections_of(variant: str, teacher: Path | None, work: Path) -> dict[str, Any]:
+    """The sections of a variant's settings.
+
+    Parameters
+    ----------
+    variant
+        One of ``VARIANTS``.
+    teacher
+        Weights of the trained teacher; None trains it, once for each variant.
+    work
+        Where the weights of an untrained teacher are written.
+    """
+    given = VARIANTS[variant]
+    sections = {name: {**section, **given.get(name, {})} for name, section in SECTIONS.items()}
+    if variant == 'untrained teacher':
+        teacher = work / 'untrained.safetensors'
+        seed_all(0)
+        save_weights(SmallResNet(10, **sections['teacher']['args']), teacher)
+    return with_teacher(sections, teacher)
+
+
+def rate(sample: Sample, images: CifarImages, arguments: Any) -> None:
+    """The ratings of the sample by each variant that is asked for, and by the one-shot supernet; all are kept in the sample.
+
+    Parameters
+    ----------
+    sample
+        Takes the ratings.
+    images
+        CIFAR-10.
+    arguments
+        The command line.
+    """
+    architectures = [row['architecture'] for row in sample.rows]
+    for variant in arguments.variants:
+        name = f'{variant}, seed {arguments.seed}'
+        sections = sections_of(variant, arguments.teacher, arguments.work)
+        images.seed = arguments.seed
+        setup = make_setup(images, arguments.work / name.replace(' ', '-').replace(',', ''), sections, arguments.seed)
+        sample.ratings[name] = ratings_of(setup, rate_all(setup), architectures).round(6).tolist()
+        sample.save_ratings()
+    for times in arguments.one_shot:
+        epochs = times * SECTIONS['distill']['epochs']
+        setup = make_setup(images, arguments.work / 'dna', sections_of('dna', arguments.teacher, arguments.work), arguments.seed)
+        measured = measure(setup.build_space, images, architectures, epochs=epochs, seed=arguments.seed,
+                           calibration=SECTIONS['rate']['calibration_images'])
+        sample.ratings[f'one-shot accuracy, {times}x images, seed {arguments.seed}'] = [[-right] for right, _ in measured]
+        sample.ratings[f'one-shot cross entropy, {times}x images, seed {arguments.seed}'] = [[loss] for _, loss in measured]
+        sample.save_ratings()
+
+
+def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]]) -> dict[str, Any]:
+    """What a sample shows: noise, and tau for each rating.
+
+    Parameters
+    ----------
+    rows
+        Of the sample. Of the seeds, those count with which all architectures were trained.
+    by_block
+        By name of the rating: (architectures, blocks).
+    """
+    seeds = sorted(set.intersection(*(set(row['accuracy']) for row in rows)), key=int)
+    accuracies = np.array([[row['accuracy'][seed] for seed in seeds] for row in rows])
+    mean = accuracies.mean(axis=1)
+    found: dict[str, Any] = {'architectures': len(rows), 'seeds': len(seeds), 'accuracy': {
+        'mean': mean.mean(), 'deviation between architectures': mean.std(ddof=1), 'lowest': mean.min(), 'highest': mean.max()}}
+    if len(seeds) > 1:
+        found['accuracy'] |= {'deviation between seeds': float(np.sqrt(accuracies.var(axis=1, ddof=1).mean())),
+                              'correlation between seeds': reliability(accuracies), 'ceiling of tau': ceiling(accuracies)}
+        found['accuracy']['tau between two seeds'] = tau(-accuracies[:, 0], accuracies[:, 1])
+    ratings = {name: np.sum(blocks, axis=1) for name, blocks in by_block.items()}
+    ratings |= {'parameters': -np.array([row['params'] for row in rows]), 'multiply-adds': -np.array([row['madds'] for row in rows]),
+                'sum of log widths': -sum_of_log_widths([row['architecture'] for row in rows])}
+    found['accuracy'] = {key: round(float(value), 4) for key, value in found['accuracy'].items()}
+    found['tau'] = {name: agreement(rating, mean).plain() for name, rating in ratings.items()}
+    found['DNA less'] = {name: difference(ratings[ours], ratings[name], mean).plain()
+                         for ours in ratings if ours.startswith('dna,') for name in ratings
+                         if name.startswith('one-shot') and name.endswith(ours.removeprefix('dna'))}
+    return found
+
+
+def sum_of_log_widths(architectures: list[dict[str, Any]]) -> np.ndarray:
+    """(architectures,) Of the widths of all layers' outputs: each cell's width as often as it has layers."""
+    cells = [[value.split('x') for label, value in architecture.items() if label.endswith('/cell')]
+             for architecture in architectures]
+    return np.array([sum(int(depth) * np.log(int(width)) for depth, width in chosen) for chosen in cells])
+
+
+def report(arguments: Any) -> dict[str, Any]:
+    """Draw the picture, print what was found, and give it with all it follows from as JSON-able data."""
+    rows, by_block = (_known(arguments.work / name, key, {}) for name, key in (('sample.json', 'rows'), ('ratings.json', 'ratings')))
+    found = findings(rows, by_block)
+    print(json.dumps(found, indent=1))
+    seeds = range(found['seeds'])
+    accuracy = [np.mean([row['accuracy'][str(seed)] for seed in seeds]) for row in rows]
+    panels = {name: np.sum(by_block[name], axis=1) for name in by_block if name in
+              ('dna, seed 0', 'one-shot cross entropy, 1x images, seed 0')}
+    panels |= {'one-shot error': 1 + np.sum(by_block['one-shot accuracy, 1x images, seed 0'], axis=1)} \
+        if 'one-shot accuracy, 1x images, seed 0' in by_block else {}
+    panels['parameters'] = np.array([row['params'] for row in rows])
+    taus = {name: f'{found["tau"][name]["tau"]:.2f}' for name in panels if name in found['tau']}
+    taus |= {'one-shot error': f'{found["tau"]["one-shot accuracy, 1x images, seed 0"]["tau"]:.2f}'} if 'one-shot error' in panels else {}
+    scatter(arguments.picture, panels, accuracy, taus)
+    return {'sections': SECTIONS, 'found': found, 'rows': rows, 'ratings': by_block}

@@ -69,6 +69,11 @@ class CifarImages:
         Images of each class that nothing is trained on: to rate, and to measure one-shot accuracies with.
     seed
         Of the order of the images. The held-out images are always the same, as `split_holdout` draws them with seed 0.
+
+    Attributes
+    ----------
+    count
+        Number of images to distil from, or to train on.
     """
 
     def __init__(self, root: Path, cache: Path, training: int, batch_size: int = 64, holdout_per_class: int = 50, seed: int = 0):
@@ -78,6 +83,7 @@ class CifarImages:
         kept, self._held = split_holdout(self._labels.tolist(), holdout_per_class, seed=0)
         self._all = kept
         self._kept = _evenly(kept, self._labels, training)
+        self.count = training
         self.batch_size = batch_size
         self.seed = seed
         self.task = SimpleNamespace(num_classes=int(self._labels.max()) + 1)

@@ -8,18 +8,37 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from agreement import agreement, difference
+from images import CifarImages
 from nats_space import architecture_of
-from study import StudySetup
+from one_shot import measure
+from pictures import scatter
+from study import StudySetup, make_setup, rate_all, ratings_of, with_teacher
 
-__all__ = ['SECTIONS', 'read_table', 'costs_of', 'sum_of_log_widths']
+__all__ = ['CUTS', 'costs_of', 'read_table', 'run', 'sections_of', 'sum_of_log_widths']
 
-SECTIONS: dict[str, Any] = {
-    'teacher': {'name': 'networks.SmallResNet', 'args': {'width': 32, 'depth': 2}, 'stages': ['stage1', 'stage2.0', 'stage2'],
-                'epochs': 6, 'lr': 4e-3},
-    'space': {'name': 'nats_space.NatsSizeSpace'},
-    'distill': {'tasks': 'joint', 'epochs': 4, 'lr_decay': 0.4},
-    'rate': {'calibration_images': 256},
+CUTS: dict[str, tuple[list[str], list[str]]] = {
+    'stages': (['cell1', 'reduce2', 'cell3', 'reduce4', 'cell5'], ['stem', 'stage1.0', 'stage1', 'stage2.0', 'stage2']),
+    'bossnas': (['reduce2', 'reduce4', 'cell5'], ['stage1', 'stage2.0', 'stage2']),
 }
+"""Where the network is cut: after each width, or as BossNAS does into [w1 w2] [w3 w4] [w5]; and the teacher's stages."""
+
+
+def sections_of(cut: str) -> dict[str, Any]:
+    """The sections of the settings.
+
+    Parameters
+    ----------
+    cut
+        One of ``CUTS``.
+    """
+    ends, stages = CUTS[cut]
+    return {
+        'teacher': {'name': 'networks.SmallResNet', 'args': {'width': 32, 'depth': 2}, 'stages': stages, 'epochs': 6, 'lr': 4e-3},
+        'space': {'name': 'nats_space.NatsSizeSpace', 'blocks': ends},
+        'distill': {'tasks': 'joint', 'epochs': 2, 'lr_decay': 0.2},
+        'rate': {'calibration_images': 64},  # in one piece, as the rating cuts images; in several it takes ten times as long
+    }
 
 
 def read_table(file: Path) -> tuple[list[dict[str, int]], np.ndarray]:
@@ -38,3 +57,48 @@ def costs_of(setup: StudySetup, architectures: list[Mapping[str, Any]]) -> tuple
 def sum_of_log_widths(architectures: list[Mapping[str, Any]]) -> np.ndarray:
     """(architectures,) Larger means wider."""
     return np.log([list(architecture.values()) for architecture in architectures]).sum(axis=1)
+
+
+def run(arguments: Any, images: CifarImages) -> dict[str, Any]:
+    """Rate all architectures, and some by the one-shot supernet; what there is to say of it as JSON-able data.
+
+    Parameters
+    ----------
+    arguments
+        The command line.
+    images
+        CIFAR-10.
+    """
+    sections = with_teacher(sections_of(arguments.cut), arguments.teacher)
+    setup = make_setup(images, arguments.work / f'nats-{arguments.cut}-{arguments.seed}', sections, arguments.seed)
+    tables = rate_all(setup)
+    architectures, accuracy = read_table(arguments.table)
+    by_block = ratings_of(setup, tables, architectures)
+    params, madds = costs_of(setup, architectures)
+    ratings = {'DNA': by_block.sum(axis=1),
+               **{f'DNA, {block.name} alone': column for block, column in zip(setup.chain.blocks, by_block.T)},
+               'parameters': -params, 'multiply-adds': -madds, 'sum of log widths': -sum_of_log_widths(architectures)}
+    around = np.abs(madds / np.median(madds) - 1) <= 0.1
+    found = {'all': {name: agreement(rating, accuracy, resamples=100).plain() for name, rating in ratings.items()},
+             'within 10% of the median multiply-adds': {name: agreement(rating[around], accuracy[around]).plain()
+                                                        for name, rating in ratings.items()}}
+    result = {'seed': arguments.seed, 'sections': sections, 'images': images.count, 'taus': found,
+              'ratings': [table.round(6).tolist() for table in tables]}
+    if arguments.one_shot:
+        chosen = np.random.default_rng(0).choice(len(architectures), arguments.one_shot, replace=False)
+        measured = measure(setup.build_space, images, [architectures[index] for index in chosen],
+                           epochs=sections['distill']['epochs'], seed=arguments.seed, calibration=256)
+        ratings = {name: rating[chosen] for name, rating in ratings.items()}
+        ratings['one-shot accuracy'] = -np.array([right for right, _ in measured])
+        ratings['one-shot cross entropy'] = np.array([loss for _, loss in measured])
+        found['the sample of the one-shot supernet'] = {name: agreement(rating, accuracy[chosen]).plain()
+                                                        for name, rating in ratings.items()}
+        found['DNA less one-shot accuracy'] = {'difference': difference(ratings['DNA'], ratings['one-shot accuracy'],
+                                                                        accuracy[chosen]).plain()}
+        result['one_shot'] = {'architectures': chosen.tolist(), 'accuracy': [round(right, 4) for right, _ in measured],
+                              'cross_entropy': [round(loss, 4) for _, loss in measured]}
+    panels = {'DNA: sum of ratings': by_block.sum(axis=1), 'sum of log widths': sum_of_log_widths(architectures),
+              'parameters': params}
+    names = dict(zip(panels, ('DNA', 'sum of log widths', 'parameters')))
+    scatter(arguments.picture, panels, accuracy, {title: f'{found["all"][name]["tau"]:.2f}' for title, name in names.items()})
+    return result

@@ -81,8 +81,6 @@ class NatsSizeSpace(ModelSpace):
     before it. (At most 2 x 4,160 parameters; the first cell's is an identity in both.)
     """
 
-    block_ends = ['reduce2', 'reduce4', 'cell5']
-
     def __init__(self, num_classes: int = 10):
         super().__init__()
         w1, w2, w3, w4, w5 = (nni.choice(f'w{number}', list(WIDTHS)) for number in range(1, 6))

@@ -6,7 +6,7 @@ training images, as DNA's ratings take them, and then it is measured on the held
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 import torch
 from nni.nas.nn.pytorch import ModelSpace
@@ -20,7 +20,7 @@ from nni_dna.lightning import seed_all
 from nni_dna.phases.rating import calibration_images
 from nni_dna.retrain import quick, train_classifier
 
-__all__ = ['train_supernet', 'measure_path']
+__all__ = ['measure']
 
 
 class _Supernet(nn.Module):
@@ -39,45 +39,43 @@ class _Supernet(nn.Module):
         return self.space(x)
 
 
-def train_supernet(space: ModelSpace, images: CifarImages, epochs: int, seed: int, report: Callable[[float], None]) -> ModelSpace:
-    """NNI's supernet of a space, trained by the recipe of training alone.
+def measure(build: Callable[[], ModelSpace], images: CifarImages, architectures: Sequence[Mapping[str, Any]], *,
+            epochs: int, seed: int, calibration: int) -> list[tuple[float, float]]:
+    """Train NNI's supernet of a space by the recipe of training alone, and measure paths of it.
 
     Parameters
     ----------
-    space
-        With fresh weights; becomes the supernet.
+    build
+        Gives the space with fresh weights.
     images
-        The training images.
+        To train, to calibrate and to measure with.
+    architectures
+        The paths.
     epochs
-        How often to go over them.
+        How often to go over the training images.
     seed
-        Of the paths and of the order of the images.
-    report
-        Takes the accuracy on training images after each epoch.
+        Of the weights, of the paths and of the order of the images.
+    calibration
+        From so many training images each path's BatchNorm statistics are taken.
+
+    Returns
+    -------
+    list of tuple
+        Per path the accuracy and the cross entropy on the held-out images.
     """
     seed_all(seed)
     images.seed = seed
-    supernet = _Supernet(space)
-    train_classifier(supernet, images.task.num_classes, quick(epochs=epochs), images.distillation(), report)
-    return supernet.space
+    supernet = _Supernet(build())
+    train_classifier(supernet, images.task.num_classes, quick(epochs=epochs), images.distillation(),
+                     lambda value: print(f'one-shot supernet, accuracy on training images: {value:.4f}', flush=True))
+    statistics = calibration_images(images, calibration)
+    return [_measure_path(supernet.space, architecture, images, statistics) for architecture in architectures]
 
 
 @torch.no_grad()
-def measure_path(supernet: ModelSpace, architecture: Mapping[str, Any], images: CifarImages, calibration: torch.Tensor
-                 ) -> tuple[float, float]:
-    """The accuracy and the cross entropy of a path on the held-out images.
-
-    Parameters
-    ----------
-    supernet
-        Trained.
-    architecture
-        The path.
-    images
-        Hold the held-out images.
-    calibration
-        (images, channels, height, width) From which its BatchNorm statistics are taken.
-    """
+def _measure_path(supernet: ModelSpace, architecture: Mapping[str, Any], images: CifarImages,
+                  calibration: torch.Tensor) -> tuple[float, float]:
+    """The accuracy and the cross entropy of a path on the held-out images."""
     network = supernet.freeze(dict(architecture))
     update_bn([calibration], network)
     network.eval()
@@ -88,8 +86,3 @@ def measure_path(supernet: ModelSpace, architecture: Mapping[str, Any], images: 
         loss += nn.functional.cross_entropy(logits, labels, reduction='sum').item()
         count += len(labels)
     return right / count, loss / count
-
-
-def calibration_batch(images: CifarImages, count: int) -> torch.Tensor:
-    """(count, channels, height, width) Training images, as DNA's rating takes them."""
-    return calibration_images(images, count)

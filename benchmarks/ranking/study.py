@@ -19,7 +19,7 @@ from nni_dna.retrain import Recipe, accuracy, quick, train_classifier
 from nni_dna.settings import read_settings
 from nni_dna.spaces.freezing import plain_network
 
-__all__ = ['StudySetup', 'make_setup', 'rate_all', 'ratings_of', 'train_alone']
+__all__ = ['StudySetup', 'make_setup', 'rate_all', 'ratings_of', 'train_alone', 'with_teacher']
 
 
 class StudySetup(ConfigSetup):
@@ -64,6 +64,12 @@ def make_setup(images: CifarImages, work: Path, sections: Mapping[str, Any], see
     data = {'name': 'imagefolder', 'image_size': images.image_shape[-1], 'batch_size': images.batch_size}  # for the record
     raw = {'work': str(work.resolve()), 'seed': seed, 'threads': 1, 'data': data, **sections}
     return StudySetup(read_settings(raw, Path.cwd()), images)
+
+
+def with_teacher(sections: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
+    """The sections with the teacher's weights, where there are any; without them it is trained first."""
+    given = {} if weights is None else {'weights': str(weights.resolve())}
+    return {**sections, 'teacher': {**given, **sections['teacher']}}
 
 
 def rate_all(setup: StudySetup) -> list[np.ndarray]:
