@@ -19,7 +19,7 @@ from one_shot import measure
 from pictures import scatter
 from study import StudySetup, make_setup, rate_all, ratings_of, train_alone, with_teacher
 
-__all__ = ['SECTIONS', 'VARIANTS', 'Sample', 'draw', 'findings', 'rate', 'train_sample']
+__all__ = ['SECTIONS', 'VARIANTS', 'Sample', 'draw', 'findings', 'rate', 'read_rows', 'report']
 
 MADDS, TOLERANCE = 450_000, 0.05
 
@@ -31,7 +31,7 @@ SECTIONS: dict[str, Any] = {
     'teacher': {'name': 'networks.SmallResNet', 'args': {'width': 32, 'depth': 2}, 'stages': ['stage2', 'stage3.0', 'stage3'],
                 'epochs': 6, 'lr': 4e-3},
     'space': {'name': 'dna', 'args': {'blocks': _CELLS, 'stem_width': 8, 'first_width': 0, 'head_width': 64, 'dropout': 0.0}},
-    'distill': {'tasks': 'joint', 'epochs': 5, 'lr_decay': 0.5},
+    'distill': {'tasks': 'joint', 'epochs': 3, 'lr_decay': 0.4},
     'rate': {'calibration_images': 256},
 }
 
@@ -71,13 +71,15 @@ def draw(setup: StudySetup, count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 class Sample:
-    """What is known of the sampled architectures, in files that are written after each training.
+    """The sampled architectures, and what is known of them in a work folder.
+
+    Each seed's accuracies are in a file of their own, ``alone-seed0.json``, and the ratings in ``ratings.json``; what is there is
+    gone on from. So each seed may have a process of its own.
 
     Parameters
     ----------
     folder
-        Holds ``sample.json`` (architectures and accuracies) and ``ratings.json``, each written by a command of its own. What is
-        there is gone on from.
+        The work folder.
     setup
         The study.
     count
@@ -85,38 +87,44 @@ class Sample:
     """
 
     def __init__(self, folder: Path, setup: StudySetup, count: int):
-        self._rows_file, self._ratings_file = folder / 'sample.json', folder / 'ratings.json'
-        self.rows: list[dict[str, Any]] = _known(self._rows_file, 'rows', [])
-        self.ratings: dict[str, list[list[float]]] = _known(self._ratings_file, 'ratings', {})
-        drawn = draw(setup, count)
-        for row, fresh in zip(self.rows, drawn):
-            if row['architecture'] != fresh['architecture']:
-                raise ValueError(f'{self._rows_file}: expected the architectures that are drawn now, got others; use another --work')
-        self.rows += [{**row, 'accuracy': {}} for row in drawn[len(self.rows):]]
+        self._folder = folder
+        self.drawn = draw(setup, count)
+        self.ratings: dict[str, list[list[float]]] = _known(folder / 'ratings.json')
+        if _known(folder / 'sample.json').get('drawn', self.drawn) != self.drawn:
+            raise ValueError(f'{folder}: expected the architectures that are drawn now, got others; use another --work')
+        _write(folder / 'sample.json', {'drawn': self.drawn})
 
-    def save_rows(self) -> None:
-        """Write the accuracies."""
-        write_atomically(self._rows_file, json.dumps({'rows': self.rows}).encode() + b'\n')
-
-    def save_ratings(self) -> None:
-        """Write the ratings."""
-        write_atomically(self._ratings_file, json.dumps({'ratings': self.ratings}).encode() + b'\n')
-
-
-def _known(file: Path, key: str, nothing: Any) -> Any:
-    return json.loads(file.read_text())[key] if file.is_file() else nothing
-
-
-def train_sample(sample: Sample, setup: StudySetup, images: CifarImages, epochs: int, seeds: int) -> None:
-    """Train every architecture with every seed that it has no accuracy of; all with the first seed first."""
-    for seed in range(seeds):
-        for number, row in enumerate(sample.rows):
-            if str(seed) not in row['accuracy']:
+    def train(self, setup: StudySetup, images: CifarImages, epochs: int, seed: int) -> None:
+        """Train every architecture that has no accuracy with this seed."""
+        file = self._folder / f'alone-seed{seed}.json'
+        accuracies = _known(file)
+        for number, row in enumerate(self.drawn):
+            if str(number) not in accuracies:
                 started = time.process_time()
-                row['accuracy'][str(seed)] = round(train_alone(setup, row['architecture'], images, epochs, seed), 4)
-                sample.save_rows()
-                print(f'seed {seed}, {number + 1} of {len(sample.rows)}: {row["accuracy"][str(seed)]:.4f} '
+                accuracies[str(number)] = round(train_alone(setup, row['architecture'], images, epochs, seed), 4)
+                _write(file, accuracies)
+                print(f'seed {seed}, {number + 1} of {len(self.drawn)}: {accuracies[str(number)]:.4f} '
                       f'({time.process_time() - started:.0f} s of CPU)', flush=True)
+
+    def keep(self, name: str, ratings: Any) -> None:
+        """Put (architectures, blocks) ratings to the others."""
+        self.ratings[name] = np.round(ratings, 6).tolist()
+        _write(self._folder / 'ratings.json', self.ratings)
+
+
+def _known(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _write(file: Path, found: dict[str, Any]) -> None:
+    write_atomically(file, json.dumps(found).encode() + b'\n')
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The sampled architectures of a work folder, with their accuracy by seed as far as it is known."""
+    by_seed = {file.stem.removeprefix('alone-seed'): _known(file) for file in sorted(folder.glob('alone-seed*.json'))}
+    return [{**row, 'accuracy': {seed: found[str(number)] for seed, found in by_seed.items() if str(number) in found}}
+            for number, row in enumerate(_known(folder / 'sample.json')['drawn'])]
 
 
 def sections_of(variant: str, teacher: Path | None, work: Path) -> dict[str, Any]:
@@ -141,7 +149,7 @@ def sections_of(variant: str, teacher: Path | None, work: Path) -> dict[str, Any
 
 
 def rate(sample: Sample, images: CifarImages, arguments: Any) -> None:
-    """The ratings of the sample by each variant that is asked for, and by the one-shot supernet; all are kept in the sample.
+    """The ratings of the sample by each variant that is asked for, and by the one-shot supernet.
 
     Parameters
     ----------
@@ -152,25 +160,21 @@ def rate(sample: Sample, images: CifarImages, arguments: Any) -> None:
     arguments
         The command line.
     """
-    architectures = [row['architecture'] for row in sample.rows]
+    architectures, seed = [row['architecture'] for row in sample.drawn], arguments.seed
     for variant in arguments.variants:
-        name = f'{variant}, seed {arguments.seed}'
         sections = sections_of(variant, arguments.teacher, arguments.work)
-        images.seed = arguments.seed
-        setup = make_setup(images, arguments.work / name.replace(' ', '-').replace(',', ''), sections, arguments.seed)
-        sample.ratings[name] = ratings_of(setup, rate_all(setup), architectures).round(6).tolist()
-        sample.save_ratings()
+        images.seed = seed
+        setup = make_setup(images, arguments.work / f'{variant.replace(" ", "-")}-{seed}', sections, seed)
+        sample.keep(f'{variant}, seed {seed}', ratings_of(setup, rate_all(setup), architectures))
     for times in arguments.one_shot:
-        epochs = times * SECTIONS['distill']['epochs']
-        setup = make_setup(images, arguments.work / 'dna', sections_of('dna', arguments.teacher, arguments.work), arguments.seed)
-        measured = measure(setup.build_space, images, architectures, epochs=epochs, seed=arguments.seed,
-                           calibration=SECTIONS['rate']['calibration_images'])
-        sample.ratings[f'one-shot accuracy, {times}x images, seed {arguments.seed}'] = [[-right] for right, _ in measured]
-        sample.ratings[f'one-shot cross entropy, {times}x images, seed {arguments.seed}'] = [[loss] for _, loss in measured]
-        sample.save_ratings()
+        setup = make_setup(images, arguments.work / 'one-shot', with_teacher(SECTIONS, arguments.teacher), seed)
+        measured = np.array(measure(setup.build_space, images, architectures, epochs=times * SECTIONS['distill']['epochs'],
+                                    seed=seed, calibration=SECTIONS['rate']['calibration_images']))
+        sample.keep(f'one-shot accuracy, {times}x images, seed {seed}', -measured[:, :1])
+        sample.keep(f'one-shot cross entropy, {times}x images, seed {seed}', measured[:, 1:])
 
 
-def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]]) -> dict[str, Any]:
+def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]], resamples: int = 1000) -> dict[str, Any]:
     """What a sample shows: noise, and tau for each rating.
 
     Parameters
@@ -179,6 +183,8 @@ def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]])
         Of the sample. Of the seeds, those count with which all architectures were trained.
     by_block
         By name of the rating: (architectures, blocks).
+    resamples
+        Of the bootstrap.
     """
     seeds = sorted(set.intersection(*(set(row['accuracy']) for row in rows)), key=int)
     accuracies = np.array([[row['accuracy'][seed] for seed in seeds] for row in rows])
@@ -190,11 +196,12 @@ def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]])
                               'correlation between seeds': reliability(accuracies), 'ceiling of tau': ceiling(accuracies)}
         found['accuracy']['tau between two seeds'] = tau(-accuracies[:, 0], accuracies[:, 1])
     ratings = {name: np.sum(blocks, axis=1) for name, blocks in by_block.items()}
-    ratings |= {'parameters': -np.array([row['params'] for row in rows]), 'multiply-adds': -np.array([row['madds'] for row in rows]),
+    ratings |= {'parameters': -np.array([row['params'] for row in rows]),
+                'multiply-adds': -np.array([row['madds'] for row in rows]),
                 'sum of log widths': -sum_of_log_widths([row['architecture'] for row in rows])}
     found['accuracy'] = {key: round(float(value), 4) for key, value in found['accuracy'].items()}
-    found['tau'] = {name: agreement(rating, mean).plain() for name, rating in ratings.items()}
-    found['DNA less'] = {name: difference(ratings[ours], ratings[name], mean).plain()
+    found['tau'] = {name: agreement(rating, mean, resamples=resamples).plain() for name, rating in ratings.items()}
+    found['DNA less'] = {name: difference(ratings[ours], ratings[name], mean, resamples=resamples).plain()
                          for ours in ratings if ours.startswith('dna,') for name in ratings
                          if name.startswith('one-shot') and name.endswith(ours.removeprefix('dna'))}
     return found
@@ -208,18 +215,14 @@ def sum_of_log_widths(architectures: list[dict[str, Any]]) -> np.ndarray:
 
 
 def report(arguments: Any) -> dict[str, Any]:
-    """Draw the picture, print what was found, and give it with all it follows from as JSON-able data."""
-    rows, by_block = (_known(arguments.work / name, key, {}) for name, key in (('sample.json', 'rows'), ('ratings.json', 'ratings')))
+    """Draw the picture, print what was found, and give it with all that it follows from as JSON-able data."""
+    rows, by_block = read_rows(arguments.work), _known(arguments.work / 'ratings.json')
     found = findings(rows, by_block)
     print(json.dumps(found, indent=1))
-    seeds = range(found['seeds'])
-    accuracy = [np.mean([row['accuracy'][str(seed)] for seed in seeds]) for row in rows]
-    panels = {name: np.sum(by_block[name], axis=1) for name in by_block if name in
-              ('dna, seed 0', 'one-shot cross entropy, 1x images, seed 0')}
-    panels |= {'one-shot error': 1 + np.sum(by_block['one-shot accuracy, 1x images, seed 0'], axis=1)} \
-        if 'one-shot accuracy, 1x images, seed 0' in by_block else {}
+    accuracy = [np.mean([row['accuracy'][str(seed)] for seed in range(found['seeds'])]) for row in rows]
+    shown = {'DNA: sum of ratings': 'dna, seed 0', 'one-shot: - accuracy': 'one-shot accuracy, 1x images, seed 0'}
+    panels = {title: np.sum(by_block[name], axis=1) for title, name in shown.items()}
     panels['parameters'] = np.array([row['params'] for row in rows])
-    taus = {name: f'{found["tau"][name]["tau"]:.2f}' for name in panels if name in found['tau']}
-    taus |= {'one-shot error': f'{found["tau"]["one-shot accuracy, 1x images, seed 0"]["tau"]:.2f}'} if 'one-shot error' in panels else {}
+    taus = {title: f'{found["tau"][shown.get(title, title)]["tau"]:.2f}' for title in panels}
     scatter(arguments.picture, panels, accuracy, taus)
     return {'sections': SECTIONS, 'found': found, 'rows': rows, 'ratings': by_block}

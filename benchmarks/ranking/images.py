@@ -58,9 +58,9 @@ class CifarImages:
     Parameters
     ----------
     root
-        Holds ``train`` and ``test``, each with a folder of images per class. What was read is kept as ``images.npz`` in ``cache``.
+        Holds ``train`` and ``test``, each with a folder of images per class.
     cache
-        Folder.
+        Folder that keeps what was read, as ``images.npz``.
     training
         So many training images are distilled from, or trained on; chosen evenly over the classes, the same for all seeds.
     batch_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -16,6 +17,8 @@ from pictures import scatter
 from study import StudySetup, make_setup, rate_all, ratings_of, with_teacher
 
 __all__ = ['CUTS', 'costs_of', 'read_table', 'run', 'sections_of', 'sum_of_log_widths']
+
+_RESAMPLES = 100  # thousands of architectures: the intervals are narrow
 
 CUTS: dict[str, tuple[list[str], list[str]]] = {
     'stages': (['cell1', 'reduce2', 'cell3', 'reduce4', 'cell5'], ['stem', 'stage1.0', 'stage1', 'stage2.0', 'stage2']),
@@ -69,8 +72,9 @@ def run(arguments: Any, images: CifarImages) -> dict[str, Any]:
     images
         CIFAR-10.
     """
-    sections = with_teacher(sections_of(arguments.cut), arguments.teacher)
-    setup = make_setup(images, arguments.work / f'nats-{arguments.cut}-{arguments.seed}', sections, arguments.seed)
+    sections = sections_of(arguments.cut)
+    setup = make_setup(images, arguments.work / f'nats-{arguments.cut}-{arguments.seed}',
+                       with_teacher(sections, arguments.teacher), arguments.seed)
     tables = rate_all(setup)
     architectures, accuracy = read_table(arguments.table)
     by_block = ratings_of(setup, tables, architectures)
@@ -79,26 +83,24 @@ def run(arguments: Any, images: CifarImages) -> dict[str, Any]:
                **{f'DNA, {block.name} alone': column for block, column in zip(setup.chain.blocks, by_block.T)},
                'parameters': -params, 'multiply-adds': -madds, 'sum of log widths': -sum_of_log_widths(architectures)}
     around = np.abs(madds / np.median(madds) - 1) <= 0.1
-    found = {'all': {name: agreement(rating, accuracy, resamples=100).plain() for name, rating in ratings.items()},
-             'within 10% of the median multiply-adds': {name: agreement(rating[around], accuracy[around]).plain()
-                                                        for name, rating in ratings.items()}}
-    result = {'seed': arguments.seed, 'sections': sections, 'images': images.count, 'taus': found,
+    found = {name: {rating: agreement(values[chosen], accuracy[chosen], resamples=_RESAMPLES).plain()
+                    for rating, values in ratings.items()}
+             for name, chosen in (('all', slice(None)), ('within 10% of the median multiply-adds', around))}
+    print(json.dumps(found, indent=1), flush=True)
+    title = {name: f'{found["all"][name]["tau"]:.2f}' for name in ('DNA', 'sum of log widths', 'parameters')}
+    scatter(arguments.picture, {name: ratings[name] * (1 if name == 'DNA' else -1) for name in title}, accuracy, title)
+    result = {'seed': arguments.seed, 'training_images': images.count, 'sections': sections, 'tau': found,
               'ratings': [table.round(6).tolist() for table in tables]}
-    if arguments.one_shot:
-        chosen = np.random.default_rng(0).choice(len(architectures), arguments.one_shot, replace=False)
-        measured = measure(setup.build_space, images, [architectures[index] for index in chosen],
-                           epochs=sections['distill']['epochs'], seed=arguments.seed, calibration=256)
-        ratings = {name: rating[chosen] for name, rating in ratings.items()}
-        ratings['one-shot accuracy'] = -np.array([right for right, _ in measured])
-        ratings['one-shot cross entropy'] = np.array([loss for _, loss in measured])
-        found['the sample of the one-shot supernet'] = {name: agreement(rating, accuracy[chosen]).plain()
-                                                        for name, rating in ratings.items()}
-        found['DNA less one-shot accuracy'] = {'difference': difference(ratings['DNA'], ratings['one-shot accuracy'],
-                                                                        accuracy[chosen]).plain()}
-        result['one_shot'] = {'architectures': chosen.tolist(), 'accuracy': [round(right, 4) for right, _ in measured],
-                              'cross_entropy': [round(loss, 4) for _, loss in measured]}
-    panels = {'DNA: sum of ratings': by_block.sum(axis=1), 'sum of log widths': sum_of_log_widths(architectures),
-              'parameters': params}
-    names = dict(zip(panels, ('DNA', 'sum of log widths', 'parameters')))
-    scatter(arguments.picture, panels, accuracy, {title: f'{found["all"][name]["tau"]:.2f}' for title, name in names.items()})
+    if arguments.measured:
+        chosen = np.random.default_rng(0).choice(len(architectures), arguments.measured, replace=False)
+        measured = np.array(measure(setup.build_space, images, [architectures[index] for index in chosen], seed=arguments.seed,
+                                    epochs=sections['distill']['epochs'], calibration=sections['rate']['calibration_images']))
+        ratings = {**{name: values[chosen] for name, values in ratings.items()},
+                   'one-shot accuracy': -measured[:, 0], 'one-shot cross entropy': measured[:, 1]}
+        found['architectures measured by the one-shot supernet'] = {
+            name: agreement(values, accuracy[chosen]).plain() for name, values in ratings.items()}
+        found['DNA less one-shot'] = {name: difference(ratings['DNA'], ratings[name], accuracy[chosen]).plain()
+                                      for name in ('one-shot accuracy', 'one-shot cross entropy')}
+        result['one_shot'] = {'architectures': chosen.tolist(), 'accuracy_and_cross_entropy': measured.round(4).tolist()}
+        print(json.dumps(found, indent=1), flush=True)
     return result
