@@ -44,7 +44,8 @@ def main() -> None:
                         help="rate: how often the images of DNA's supernets the one-shot supernet sees")
     parser.add_argument('--variants', nargs='*', default=[], choices=list(equal_cost.VARIANTS), help='rate: by which of them')
     parser.add_argument('--count', type=int, default=60, help='train, rate: architectures')
-    parser.add_argument('--epochs', type=int, default=1, help='train: passes over the training images')
+    parser.add_argument('--epochs', type=int, help='passes over the training images; nats: of the supernets (2); train: of each '
+                        'architecture (1)')
     parser.add_argument('--out', type=Path, help='nats, report: JSON file')
     parser.add_argument('--picture', type=Path, help='nats, report: PNG file')
     arguments = parser.parse_args()
@@ -59,7 +60,7 @@ def main() -> None:
     setup = make_setup(images, arguments.work / 'dna', with_teacher(equal_cost.SECTIONS, arguments.teacher))
     sample = equal_cost.Sample(arguments.work, setup, arguments.count)
     if arguments.command == 'train':
-        sample.train(setup, images, arguments.epochs, arguments.seed)
+        sample.train(setup, images, arguments.epochs or 1, arguments.seed)
     else:
         equal_cost.rate(sample, images, arguments)
 

@@ -27,19 +27,21 @@ CUTS: dict[str, tuple[list[str], list[str]]] = {
 """Where the network is cut: after each width, or as BossNAS does into [w1 w2] [w3 w4] [w5]; and the teacher's stages."""
 
 
-def sections_of(cut: str) -> dict[str, Any]:
+def sections_of(cut: str, epochs: int = 2) -> dict[str, Any]:
     """The sections of the settings.
 
     Parameters
     ----------
     cut
         One of ``CUTS``.
+    epochs
+        Passes of the supernets over the training images; the learning rates fall to 4% over them.
     """
     ends, stages = CUTS[cut]
     return {
         'teacher': {'name': 'networks.SmallResNet', 'args': {'width': 32, 'depth': 2}, 'stages': stages, 'epochs': 6, 'lr': 4e-3},
         'space': {'name': 'nats_space.NatsSizeSpace', 'blocks': ends},
-        'distill': {'tasks': 'joint', 'epochs': 2, 'lr_decay': 0.2},
+        'distill': {'tasks': 'joint', 'epochs': epochs, 'lr_decay': round(0.04 ** (1 / epochs), 3)},
         'rate': {'calibration_images': 64},  # in one piece, as the rating cuts images; in several it takes ten times as long
     }
 
@@ -72,8 +74,8 @@ def run(arguments: Any, images: CifarImages) -> dict[str, Any]:
     images
         CIFAR-10.
     """
-    sections = sections_of(arguments.cut)
-    setup = make_setup(images, arguments.work / f'nats-{arguments.cut}-{arguments.seed}',
+    sections = sections_of(arguments.cut, arguments.epochs or 2)
+    setup = make_setup(images, arguments.work / f'nats-{arguments.cut}-{sections["distill"]["epochs"]}-{arguments.seed}',
                        with_teacher(sections, arguments.teacher), arguments.seed)
     tables = rate_all(setup)
     architectures, accuracy = read_table(arguments.table)

@@ -1,7 +1,7 @@
 """The baseline: NNI's RandomOneShot supernet, trained end to end with labels, and the accuracy of its paths.
 
-A path's network is what NNI freezes out of the supernet with the shared weights. Its BatchNorm statistics are taken anew from
-training images, as DNA's ratings take them, and then it is measured on the held-out images.
+Each path runs on the shared weights. Its BatchNorm statistics are taken anew from training images, as DNA's ratings take them,
+and then it is measured on the held-out images.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.strategy import RandomOneShot
 from torch import nn
-from torch.optim.swa_utils import update_bn
 
 from images import CifarImages
 from nni_dna.lightning import seed_all
 from nni_dna.phases.rating import calibration_images
+from nni_dna.rating.statistics import norms_of, take
 from nni_dna.retrain import quick, train_classifier
 
 __all__ = ['measure']
@@ -31,11 +31,15 @@ class _Supernet(nn.Module):
         self.space = RandomOneShot().mutate_model(space)
         self._parts = [part for part in self.space.modules() if isinstance(part, BaseSuperNetModule)]
 
+    def choose(self, given: Mapping[str, Any]) -> None:
+        """Take a path: what is given, and the rest at random."""
+        chosen = dict(given)
+        for part in self._parts:
+            chosen.update(part.resample(memo=chosen))
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
-            chosen: dict[str, Any] = {}
-            for part in self._parts:
-                chosen.update(part.resample(memo=chosen))
+            self.choose({})
         return self.space(x)
 
 
@@ -69,19 +73,18 @@ def measure(build: Callable[[], ModelSpace], images: CifarImages, architectures:
     train_classifier(supernet, images.task.num_classes, quick(epochs=epochs), images.distillation(),
                      lambda value: print(f'one-shot supernet, accuracy on training images: {value:.4f}', flush=True))
     statistics = calibration_images(images, calibration)
-    return [_measure_path(supernet.space, architecture, images, statistics) for architecture in architectures]
+    return [_measure_path(supernet.eval(), architecture, images, statistics) for architecture in architectures]
 
 
 @torch.no_grad()
-def _measure_path(supernet: ModelSpace, architecture: Mapping[str, Any], images: CifarImages,
+def _measure_path(supernet: _Supernet, architecture: Mapping[str, Any], images: CifarImages,
                   calibration: torch.Tensor) -> tuple[float, float]:
     """The accuracy and the cross entropy of a path on the held-out images."""
-    network = supernet.freeze(dict(architecture))
-    update_bn([calibration], network)
-    network.eval()
+    supernet.choose(architecture)
+    take(supernet, norms_of(supernet), [calibration])
     right, loss, count = 0, 0.0, 0
     for batch, labels in images.holdout():
-        logits = network(batch)
+        logits = supernet(batch)
         right += int((logits.argmax(1) == labels).sum())
         loss += nn.functional.cross_entropy(logits, labels, reduction='sum').item()
         count += len(labels)
