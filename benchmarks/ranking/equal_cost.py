@@ -19,7 +19,8 @@ from one_shot import measure
 from pictures import scatter
 from study import StudySetup, make_setup, rate_all, ratings_of, train_alone, with_teacher
 
-__all__ = ['SECTIONS', 'VARIANTS', 'Sample', 'draw', 'findings', 'rate', 'read_rows', 'report']
+__all__ = ['SECTIONS', 'VARIANTS', 'Sample', 'draw', 'findings', 'rate', 'read_rows', 'report', 'sum_of_log_widths',
+           'within_cells']
 
 MADDS, TOLERANCE = 450_000, 0.05
 
@@ -198,20 +199,35 @@ def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]],
     ratings = {name: np.sum(blocks, axis=1) for name, blocks in by_block.items()}
     ratings |= {'parameters': -np.array([row['params'] for row in rows]),
                 'multiply-adds': -np.array([row['madds'] for row in rows]),
-                'sum of log widths': -sum_of_log_widths([row['architecture'] for row in rows])}
+                'sum of log widths': -sum_of_log_widths([row['architecture'] for row in rows]),
+                'narrowest cell': -np.array([min(width for _, width in cells_of(row['architecture'])) for row in rows])}
     found['accuracy'] = {key: round(float(value), 4) for key, value in found['accuracy'].items()}
     found['tau'] = {name: agreement(rating, mean, resamples=resamples).plain() for name, rating in ratings.items()}
     found['DNA less'] = {name: difference(ratings[ours], ratings[name], mean, resamples=resamples).plain()
                          for ours in ratings if ours.startswith('dna,') for name in ratings
                          if name.startswith('one-shot') and name.endswith(ours.removeprefix('dna'))}
+    found['pairs of the same cells'] = {name: dict(zip(('tau', 'pairs'), within_cells(rows, rating, mean)))
+                                        for name, rating in ratings.items()}
     return found
+
+
+def within_cells(rows: list[dict[str, Any]], rating: np.ndarray, accuracy: np.ndarray) -> tuple[float, int]:
+    """Kendall's tau (a) over the pairs that differ in kernels and expansions only, and how many pairs these are."""
+    cells = [cells_of(row['architecture']) for row in rows]
+    signs = [np.sign(rating[j] - rating[i]) * np.sign(accuracy[i] - accuracy[j])
+             for i in range(len(rows)) for j in range(i) if cells[i] == cells[j]]
+    return round(float(np.mean(signs)), 4), len(signs)
+
+
+def cells_of(architecture: dict[str, Any]) -> list[tuple[int, int]]:
+    """Layers and width of each cell."""
+    cells = [value.split('x') for label, value in architecture.items() if label.endswith('/cell')]
+    return [(int(depth), int(width)) for depth, width in cells]
 
 
 def sum_of_log_widths(architectures: list[dict[str, Any]]) -> np.ndarray:
     """(architectures,) Of the widths of all layers' outputs: each cell's width as often as it has layers."""
-    cells = [[value.split('x') for label, value in architecture.items() if label.endswith('/cell')]
-             for architecture in architectures]
-    return np.array([sum(int(depth) * np.log(int(width)) for depth, width in chosen) for chosen in cells])
+    return np.array([sum(depth * np.log(width) for depth, width in cells_of(architecture)) for architecture in architectures])
 
 
 def report(arguments: Any) -> dict[str, Any]:

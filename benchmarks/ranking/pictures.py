@@ -11,12 +11,13 @@ import numpy as np
 matplotlib.use('Agg')
 
 from matplotlib import pyplot  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 __all__ = ['scatter']
 
 
 def scatter(file: Path, panels: Mapping[str, Sequence[float] | np.ndarray], accuracy: Sequence[float] | np.ndarray,
-            taus: Mapping[str, str], colours: Sequence[int] | None = None, legend: Mapping[int, str] | None = None) -> None:
+            taus: Mapping[str, str]) -> None:
     """Draw it.
 
     Parameters
@@ -29,23 +30,16 @@ def scatter(file: Path, panels: Mapping[str, Sequence[float] | np.ndarray], accu
         (architectures,) From 0 to 1.
     taus
         By title: Kendall's tau as text.
-    colours, legend
-        (architectures,) Group of each architecture, and the groups' names.
     """
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.8), sharey=True, layout='constrained')
     percent = 100 * np.asarray(accuracy)
     many = len(percent) > 1000
-    groups = np.zeros(len(percent), dtype=int) if colours is None else np.asarray(colours)
     for axis, (title, values) in zip(np.atleast_1d(axes), panels.items()):
-        for group in np.unique(groups):
-            chosen = groups == group
-            axis.scatter(np.asarray(values)[chosen], percent[chosen], s=1 if many else 18, alpha=0.25 if many else 0.85,
-                         linewidths=0, color=f'C{group}', label=(legend or {}).get(group), rasterized=True)
+        axis.scatter(values, percent, s=1 if many else 18, alpha=0.25 if many else 0.85, linewidths=0, rasterized=True)
         axis.set_xlabel(title)
+        axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.set_title(f"Kendall's tau {taus[title]}", fontsize=10)
         axis.grid(alpha=0.3)
     np.atleast_1d(axes)[0].set_ylabel('accuracy when trained alone (%)')
-    if legend:
-        np.atleast_1d(axes)[0].legend(fontsize=8)
     figure.savefig(file, dpi=110)
     pyplot.close(figure)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from equal_cost import findings, sum_of_log_widths
+from equal_cost import findings, sum_of_log_widths, within_cells
 
 
 @pytest.fixture(scope='module')
@@ -13,7 +13,8 @@ def made_up():
     """60 architectures whose accuracy over two seeds is mostly the truth; a rating that knows it and one that does not."""
     rng = np.random.default_rng(0)
     truth = rng.normal(0.6, 0.03, size=60)
-    rows = [{'architecture': {'block1/cell': '2x4', 'block2/cell': '1x16'}, 'params': 1000 + number, 'madds': 1000,
+    rows = [{'architecture': {'block1/cell': f'{1 + number % 2}x4', 'block2/cell': f'1x{1 + number % 3}'},
+             'params': 1000 + number, 'madds': 1000 + number % 7,
              'accuracy': {str(seed): float(value + rng.normal(0, 0.01)) for seed in (0, 1)}}
             for number, value in enumerate(truth)]
     ratings = {'dna, seed 0': [[-value, 0.5] for value in truth],
@@ -53,3 +54,10 @@ def test_a_seed_that_some_architectures_lack_does_not_count(made_up):
 def test_log_widths_count_every_layer_of_a_cell():
     found = sum_of_log_widths([{'block1/cell': '2x4', 'block1/2x4/layer1': 'k3e6', 'block2/cell': '1x16'}])
     assert found == pytest.approx([2 * np.log(4) + np.log(16)])
+
+
+def test_pairs_of_the_same_cells_are_compared_with_each_other_alone():
+    same, other = {'block1/cell': '2x4'}, {'block1/cell': '2x8'}
+    rows = [{'architecture': architecture} for architecture in (same, same, other, other)]
+    assert within_cells(rows, np.array([1.0, 2.0, 0.1, 0.2]), np.array([0.5, 0.4, 0.1, 0.2])) == (0, 2)
+    assert within_cells(rows[:3], np.array([1.0, 2.0, 0.1]), np.array([0.5, 0.4, 0.1])) == (1, 1)

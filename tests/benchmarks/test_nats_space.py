@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from nats import CUTS
 from nats_space import WIDTHS, NatsSizeSpace, architecture_of
 from networks import SmallResNet
 from nni_dna.cost import cost_tables
@@ -42,7 +43,8 @@ def space():
 
 @pytest.fixture(scope='module')
 def chain(space):
-    return match(space, SmallResNet(10), IMAGE, stages=['stage1', 'stage2.0', 'stage2']).chain
+    ends, stages = CUTS['bossnas']
+    return match(space, SmallResNet(10), IMAGE, stages=stages, ends=ends).chain
 
 
 @pytest.fixture(scope='module')
