@@ -1,6 +1,6 @@
 """How many images the training steps of a search see."""
 
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
 import pytorch_lightning as pl
 import torch
@@ -34,31 +34,3 @@ class ImagesSeen(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any,
                            batch_idx: int) -> None:
         self.count += images_in(batch)
-
-    def counted(self, batches: Any) -> 'Counted':
-        """The same batches; what is drawn from them counts. For trainings that take no callback."""
-        return Counted(batches, self)
-
-
-class Counted:
-    """The batches of a loader, counted as they are drawn.
-
-    Parameters
-    ----------
-    batches
-        The loader.
-    seen
-        What counts.
-    """
-
-    def __init__(self, batches: Any, seen: ImagesSeen) -> None:
-        self.batches = batches
-        self.seen = seen
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self.batches:
-            self.seen.count += images_in(batch)
-            yield batch
