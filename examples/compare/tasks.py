@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch.utils.data import Dataset, TensorDataset
 from one_shot import madds_profiler
 from space import CompareSpace
 
+HERE = Path(__file__).resolve().parent
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -25,7 +28,7 @@ class Task:
     Attributes
     ----------
     data
-        Of nni_dna's section ``data``: images, batch size, how many are held out.
+        Of nni_dna's section ``data``: images (``root`` is relative to this folder), batch size, how many are held out.
     widths, depth
         Of the model space.
     max_madds
@@ -83,7 +86,8 @@ class SeededTask:
     def __init__(self, task: Task, seed: int) -> None:
         self.task = task
         self.seed = seed
-        self.data = ImageData(DataSettings(**task.data), seed)
+        place = {'root': HERE / task.data['root']} if 'root' in task.data else {}
+        self.data = ImageData(DataSettings(**{**task.data, **place}), seed)
         self.num_classes = self.data.task.num_classes
         # Nothing random is done to the images: so it is done once.
         fixed = task.data['augment'] == 'none' and not task.data.get('workers')

@@ -18,8 +18,8 @@ from .table import HEAD, StrategyRow, as_json, cells, markdown, missing, rows_of
 __all__ = ['compare_command', 'write_comparison']
 
 _READING = ('Each search ran once per seed. Accuracy is that of the choice after its training from new weights, on test images '
-            'that no search has seen: mean and sample standard deviation over the seeds. Search time and images seen are those of '
-            'the whole search; for DNA with the training of its teacher. Images seen are those of training steps.')
+            'that no search has seen: mean and sample standard deviation over the seeds. Search time, images seen and memory are '
+            'those of the whole search; for DNA with the training of its teacher. Images seen are those of training steps.')
 _LIMIT = 'Strategies with a choice over the limit on multiply-adds are marked: they had more to spend.'
 
 
@@ -94,8 +94,8 @@ def _costs(rows: Sequence[StrategyRow]) -> Section:
                         alt=f'Test accuracy of each strategy against {label}',
                         caption=f'Further up and further left is better.{hollow}')
                 for name, attribute, label in (('seconds', 'search_seconds', 'search time (s)'),
-                                               ('images', 'images_seen', 'images seen by the search'))]
-    return Section(key='costs', title='Accuracy against search cost', pictures=pictures)
+                                               ('madds', 'madds', 'multiply-adds of the choice'))]
+    return Section(key='costs', title='Accuracy against cost', pictures=pictures)
 
 
 def _searches(records: Sequence[Record]) -> Section:

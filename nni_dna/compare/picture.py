@@ -1,4 +1,4 @@
-"""Accuracy against search cost, a mark per strategy."""
+"""Accuracy against a cost, a mark per strategy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['draw_cost']
 
 
 def draw_cost(rows: Sequence[StrategyRow], attribute: str, label: str) -> Figure:
-    """Mean accuracy, with its deviation, against a cost of the search.
+    """Mean accuracy, with its deviation, against a cost of the search or of what it chose.
 
     Parameters
     ----------
@@ -39,6 +39,6 @@ def draw_cost(rows: Sequence[StrategyRow], attribute: str, label: str) -> Figure
         axes.set_ylabel('test accuracy (mean, deviation)')
         axes.set_xlim(left=0)
         amounts_on(axes)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
         name_points(axes, points, [row.strategy for row in rows], color='#555555', fontsize=8.5)
     return figure
