@@ -62,8 +62,8 @@ class Task:
 TASKS = {
     'digits': Task(
         data={'name': 'digits', 'image_size': 32, 'batch_size': 64, 'holdout_per_class': 25, 'augment': 'none'},
-        widths=(8, 12, 16, 24), depth=3, max_madds=600_000, budget=48, short_epochs=4, candidates=100,
-        teacher={'widths': (16, 24, 32, 48, 48, 64)}, teacher_epochs=8, recipe={'epochs': 12}),
+        widths=(8, 12, 16, 24), depth=3, max_madds=500_000, budget=24, short_epochs=3, candidates=60,
+        teacher={'widths': (16, 24, 32, 48, 48, 64)}, teacher_epochs=6, recipe={'epochs': 12}),
     'cifar10': Task(
         data={'name': 'imagefolder', 'root': 'data', 'image_size': 32, 'batch_size': 128, 'holdout_per_class': 500,
               'augment': 'crop_flip', 'mean': (0.491, 0.482, 0.447), 'std': (0.247, 0.243, 0.262), 'workers': 8},

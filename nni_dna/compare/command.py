@@ -18,8 +18,9 @@ from .table import HEAD, StrategyRow, as_json, cells, markdown, missing, rows_of
 __all__ = ['compare_command', 'write_comparison']
 
 _READING = ('Each search ran once per seed. Accuracy is that of the choice after its training from new weights, on test images '
-            'that no search has seen: mean and sample standard deviation over the seeds. Search time, images seen and memory are '
-            'those of the whole search; for DNA with the training of its teacher. Images seen are those of training steps.')
+            'that no search has seen: mean and sample standard deviation over the seeds. Search time, images and memory are '
+            'those of the whole search, for DNA with the training of its teacher; images are those of training steps, and MAdds '
+            'multiply-adds for one image.')
 _LIMIT = 'Strategies with a choice over the limit on multiply-adds are marked: they had more to spend.'
 
 
@@ -105,7 +106,7 @@ def _searches(records: Sequence[Record]) -> Section:
                  architecture=', '.join(f'{label}: {value}' for label, value in record.architecture.items()))
              for record in records]
     return Section(key='searches', title='Searches', table=Table(
-        head=('strategy', 'seed', 'accuracy', 'search (s)', 'training (s)', 'parameters', 'multiply-adds', ''), rows=lines))
+        head=('strategy', 'seed', 'accuracy', 'search (s)', 'training (s)', 'parameters', 'MAdds', ''), rows=lines))
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

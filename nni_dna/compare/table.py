@@ -11,7 +11,7 @@ from .records import Record
 
 __all__ = ['HEAD', 'StrategyRow', 'as_json', 'cells', 'markdown', 'missing', 'rows_of']
 
-HEAD = ('strategy', 'seeds', 'accuracy', 'search (s)', 'images seen', 'memory (MB)', 'parameters', 'multiply-adds', 'over limit')
+HEAD = ('strategy', 'seeds', 'accuracy', 'search (s)', 'images', 'memory (MB)', 'parameters', 'MAdds', 'over limit')
 
 
 @dataclass(frozen=True, kw_only=True)
