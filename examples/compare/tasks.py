@@ -13,7 +13,7 @@ from nni_dna.lightning import seed_all
 from nni_dna.settings.sections import DataSettings
 from nni_dna.spaces.freezing import plain_network
 from torch import nn
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import DataLoader as TorchLoader, Dataset, TensorDataset
 
 from one_shot import madds_profiler
 from space import CompareSpace
@@ -106,6 +106,10 @@ class SeededTask:
     def held_loader(self) -> DataLoader:
         """The images that searches choose by. They are not among those above, nor among the test images."""
         return self._loader(self._held, False)
+
+    def test_loader(self) -> TorchLoader:
+        """The test images, for the final accuracy alone."""
+        return self.data.test()
 
     @cached_property
     def images(self) -> int:

@@ -94,7 +94,7 @@ def compare(name: str, seed: int, task_name: str, task: Task, work: Path, report
     madds = trained.madds(architecture)
     record = Record(
         strategy=name, seed=seed, task=task_name, settings=trained.settings(), architecture=architecture,
-        accuracy=accuracy(network, trained.num_classes, trained.data.test()),
+        accuracy=accuracy(network, trained.num_classes, trained.test_loader()),
         params=sum(weight.numel() for weight in network.parameters()), madds=madds, over_limit=madds > task.max_madds,
         search_seconds=searched - start, retrain_seconds=time.monotonic() - searched, images_seen=seen.count,
         peak_memory=memory, versions={**{package: version(package) for package in ('torch', 'nni', 'pytorch-lightning')},

@@ -38,7 +38,7 @@ def make_evaluator(train: DataLoader, val: DataLoader, epochs: int, num_classes:
         enable_model_summary=False, **trainer)
 
 
-def one_shot_strategy(name: str, limit: tuple[Any, float] | None) -> nas.Strategy:
+def one_shot_strategy(name: str, limit: tuple[Any, float] | None, scale: float = 1.) -> nas.Strategy:
     """NNI's strategy of this name, with its settings scaled to a search of some hundred steps.
 
     Parameters
@@ -48,6 +48,8 @@ def one_shot_strategy(name: str, limit: tuple[Any, float] | None) -> nas.Strateg
     limit
         A profiler and the most that it may find. ``random`` leaves out what exceeds it. NNI's other strategies know no hard
         limit; they take a penalty on what exceeds it.
+    scale
+        The penalty on twice the limit.
     """
     if name == 'random':
         return nas.RandomOneShot(filter={'profiler': limit[0], 'max': limit[1]} if limit else None)
@@ -55,7 +57,7 @@ def one_shot_strategy(name: str, limit: tuple[Any, float] | None) -> nas.Strateg
     if limit:
         penalty = {'profiler': limit[0], 'baseline': limit[1], 'nonlinear': 'positive',
                    # ENAS adds the penalty to a reward, the others to a loss.
-                   'scale': -1. if name == 'enas' else 1.}
+                   'scale': -scale if name == 'enas' else scale}
     if name == 'enas':
         need_tianshou('ENAS')
         from nni_dna.compat import ENAS
