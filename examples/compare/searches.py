@@ -107,7 +107,8 @@ class Progress(pl.Callback):
 def search_one_shot(name: str, task: SeededTask, seen: ImagesSeen, report: Report) -> dict[str, Any]:
     """Train a supernet with one of NNI's one-shot strategies. The progress is its training accuracy, epoch by epoch."""
     held = len(task.held_loader().dataset)
-    per_epoch = {'random_oneshot': task.images, 'enas': task.images + held}.get(name, 2 * task.images)
+    # DARTS and its kin go over the smaller set again until they are through the larger one.
+    per_epoch = {'random_oneshot': task.images, 'enas': task.images + held}.get(name, 2 * max(task.images, held))
     strategy = one_shot_strategy(name.removesuffix('_oneshot'), (task.profiler, task.task.max_madds), _PENALTY)
     # The supernet's own validation would be in no strategy's service.
     evaluator = make_evaluator(task.train_loader(), task.held_loader(), task.budget // per_epoch, task.num_classes,

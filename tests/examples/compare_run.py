@@ -18,8 +18,8 @@ sys.path.insert(0, str(EXAMPLES / 'compare'))
 import trial  # noqa: E402
 
 TINY = dataclasses.replace(
-    trial.TASKS['digits'], data={**trial.TASKS['digits'].data, 'holdout_per_class': 100}, widths=(4, 8), depth=1,
-    max_madds=30_000, budget=4, short_epochs=1, candidates=5, teacher={'widths': (4, 4, 4, 4, 4, 4)}, teacher_epochs=1,
+    trial.TASKS['digits'], data={**trial.TASKS['digits'].data, 'holdout_per_class': 50}, widths=(4, 8), depth=1,
+    max_madds=60_000, budget=4, short_epochs=1, candidates=5, teacher={'widths': (4, 4, 4, 4, 4, 4)}, teacher_epochs=1,
     recipe={'epochs': 1})
 printed = sys.stdout
 searching = False
