@@ -10,6 +10,7 @@ from nni.nas import strategy as nas
 from nni.nas.evaluator.pytorch import Classification, DataLoader
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.profiler.pytorch.flops import FlopsProfiler
+from nni_dna.compat import ENAS, ExpectedCostPenalty
 from torch import Tensor
 
 
@@ -53,20 +54,20 @@ def one_shot_strategy(name: str, limit: tuple[Any, float] | None, scale: float =
     """
     if name == 'random':
         return nas.RandomOneShot(filter={'profiler': limit[0], 'max': limit[1]} if limit else None)
-    penalty = None
-    if limit:
-        penalty = {'profiler': limit[0], 'baseline': limit[1], 'nonlinear': 'positive',
-                   # ENAS adds the penalty to a reward, the others to a loss.
-                   'scale': -scale if name == 'enas' else scale}
+    penalty = {'profiler': limit[0], 'baseline': limit[1], 'nonlinear': 'positive'} if limit else None
     if name == 'enas':
         need_tianshou('ENAS')
-        from nni_dna.compat import ENAS
+        if penalty:
+            penalty['scale'] = -scale   # it is added to a reward, those of the others to a loss
         # Seven, because NNI updates the controller at every training batch too as long as the number of validation batches
         # so far is a multiple of this: after an epoch's ten it must not be one.
         return ENAS(reward_metric_name='val_acc', batches_per_update=7, penalty=penalty)
     strategies = {'darts': nas.DARTS, 'gumbel': nas.GumbelDARTS, 'proxyless': nas.Proxyless}
     # NNI's learning rate for the architecture (0.0003) is meant for thousands of steps.
-    return strategies[name](arc_learning_rate=0.03, penalty=penalty)
+    strategy = strategies[name](arc_learning_rate=0.03)
+    if penalty:
+        strategy.penalty = ExpectedCostPenalty(strategy, scale=scale, **penalty)    # NNI's own has no gradient
+    return strategy
 
 
 def need_tianshou(strategy: str) -> None:
