@@ -57,7 +57,7 @@ def test_the_expected_cost_and_its_gradient_are_those_of_all_architectures(make)
     loss.backward()
     alphas = {label: alpha.detach().double() for label, alpha in found._arch_parameters.items()}
     cost = expected_by_hand(profiler, alphas)
-    assert cost > LIMIT and float(details['penalty']) == pytest.approx(cost, rel=1e-5)
+    assert cost > LIMIT and details['penalty'].item() == pytest.approx(cost, rel=1e-5)
     assert loss.item() == pytest.approx(1 + SCALE * (cost / LIMIT - 1), rel=1e-5)
     for label, place in itertools.product(alphas, range(3)):
         moved = {name: alpha.clone() for name, alpha in alphas.items()}
