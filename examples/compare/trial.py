@@ -83,9 +83,9 @@ def compare(name: str, seed: int, task_name: str, task: Task, work: Path, report
         return known
     seed_all(seed)
     seen = ImagesSeen()
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
     architecture = search(name, trained, seen, reporter.progress, work / 'scratch' / f'{name}-{seed}')
-    searched = time.monotonic()
+    searched, cpu = time.monotonic(), time.process_time() - cpu
     memory = peak_memory()
 
     network = trained.network(architecture)
@@ -96,8 +96,8 @@ def compare(name: str, seed: int, task_name: str, task: Task, work: Path, report
         strategy=name, seed=seed, task=task_name, settings=trained.settings(), architecture=architecture,
         accuracy=accuracy(network, trained.num_classes, trained.test_loader()),
         params=sum(weight.numel() for weight in network.parameters()), madds=madds, over_limit=madds > task.max_madds,
-        search_seconds=searched - start, retrain_seconds=time.monotonic() - searched, images_seen=seen.count,
-        peak_memory=memory, versions={**{package: version(package) for package in ('torch', 'nni', 'pytorch-lightning')},
+        search_seconds=searched - start, search_cpu_seconds=cpu, retrain_seconds=time.monotonic() - searched,
+        images_seen=seen.count, peak_memory=memory, versions={**{package: version(package) for package in ('torch', 'nni', 'pytorch-lightning')},
                                       'device': device()})
     write_record(work, record)
     return record

@@ -35,8 +35,10 @@ class Record:
         Parameters, and multiply-adds for one image.
     over_limit
         Whether the choice has more multiply-adds than allowed.
-    search_seconds, retrain_seconds
-        Wall time of the search (a teacher's training included), and of the final training.
+    search_seconds, search_cpu_seconds
+        Wall time and CPU time of the search (a teacher's training included).
+    retrain_seconds
+        Wall time of the final training.
     images_seen
         Images in the search's training steps (a teacher's training included).
     peak_memory
@@ -55,6 +57,7 @@ class Record:
     madds: int
     over_limit: bool
     search_seconds: float
+    search_cpu_seconds: float
     retrain_seconds: float
     images_seen: int
     peak_memory: int
@@ -64,7 +67,7 @@ class Record:
 _KINDS: dict[str, tuple[type, ...]] = {
     'str': (str,), 'int': (int,), 'float': (int, float), 'bool': (bool,), 'Mapping[str, Any]': (dict,),
     'Mapping[str, str]': (dict,)}
-_AT_LEAST_ZERO = ('params', 'madds', 'search_seconds', 'retrain_seconds', 'images_seen', 'peak_memory')
+_AT_LEAST_ZERO = ('params', 'madds', 'search_seconds', 'search_cpu_seconds', 'retrain_seconds', 'images_seen', 'peak_memory')
 
 
 def _file(work: Path, strategy: str, seed: int) -> Path:

@@ -11,7 +11,7 @@ from .records import Record
 
 __all__ = ['HEAD', 'StrategyRow', 'as_json', 'cells', 'markdown', 'missing', 'rows_of']
 
-HEAD = ('strategy', 'seeds', 'accuracy', 'search (s)', 'images', 'memory (MB)', 'parameters', 'MAdds', 'over limit')
+HEAD = ('strategy', 'seeds', 'accuracy', 'search (s)', 'CPU (s)', 'images', 'memory (MB)', 'parameters', 'MAdds', 'over limit')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class StrategyRow:
         Mean and sample standard deviation of these; the deviation of one seed is None.
     search_seconds, retrain_seconds
         Wall time.
+    search_cpu_seconds
+        CPU time of the search, which other work on the machine hardly changes.
     images_seen
         In the training steps of the search.
     peak_memory
@@ -46,6 +48,7 @@ class StrategyRow:
     accuracy: float
     deviation: float | None
     search_seconds: float
+    search_cpu_seconds: float
     retrain_seconds: float
     images_seen: float
     peak_memory: int
@@ -70,8 +73,9 @@ def rows_of(records: Iterable[Record]) -> list[StrategyRow]:
         rows.append(StrategyRow(
             strategy=name, seeds=tuple(record.seed for record in mine), accuracies=accuracies,
             accuracy=statistics.fmean(accuracies), deviation=statistics.stdev(accuracies) if len(mine) > 1 else None,
-            search_seconds=_mean(mine, 'search_seconds'), retrain_seconds=_mean(mine, 'retrain_seconds'),
-            images_seen=_mean(mine, 'images_seen'), peak_memory=max(record.peak_memory for record in mine),
+            search_seconds=_mean(mine, 'search_seconds'), search_cpu_seconds=_mean(mine, 'search_cpu_seconds'),
+            retrain_seconds=_mean(mine, 'retrain_seconds'), images_seen=_mean(mine, 'images_seen'),
+            peak_memory=max(record.peak_memory for record in mine),
             params=_mean(mine, 'params'), madds=_mean(mine, 'madds'), over_limit=sum(record.over_limit for record in mine)))
     return sorted(rows, key=lambda row: (-row.accuracy, row.strategy))
 
@@ -91,8 +95,8 @@ def cells(row: StrategyRow) -> list[str]:
     """A row as text, in the order of ``HEAD``."""
     accuracy = f'{row.accuracy:.2%}' + ('' if row.deviation is None else f' ± {100 * row.deviation:.2f}')
     limit = f'{row.over_limit} of {len(row.seeds)}' if row.over_limit else ''
-    return [row.strategy, str(len(row.seeds)), accuracy, f'{row.search_seconds:.0f}', f'{row.images_seen:,.0f}',
-            f'{row.peak_memory / 1e6:,.0f}', f'{row.params:,.0f}', f'{row.madds:,.0f}', limit]
+    return [row.strategy, str(len(row.seeds)), accuracy, f'{row.search_seconds:.0f}', f'{row.search_cpu_seconds:.0f}',
+            f'{row.images_seen:,.0f}', f'{row.peak_memory / 1e6:,.0f}', f'{row.params:,.0f}', f'{row.madds:,.0f}', limit]
 
 
 def markdown(rows: Sequence[StrategyRow]) -> str:
