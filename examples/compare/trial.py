@@ -97,8 +97,8 @@ def compare(name: str, seed: int, task_name: str, task: Task, work: Path, report
         accuracy=accuracy(network, trained.num_classes, trained.test_loader()),
         params=sum(weight.numel() for weight in network.parameters()), madds=madds, over_limit=madds > task.max_madds,
         search_seconds=searched - start, search_cpu_seconds=cpu, retrain_seconds=time.monotonic() - searched,
-        images_seen=seen.count, peak_memory=memory, versions={**{package: version(package) for package in ('torch', 'nni', 'pytorch-lightning')},
-                                      'device': device()})
+        images_seen=seen.count, peak_memory=memory,
+        versions={**{package: version(package) for package in ('torch', 'nni', 'pytorch-lightning')}, 'device': device()})
     write_record(work, record)
     return record
 
