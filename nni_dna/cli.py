@@ -1,4 +1,4 @@
-"""``nni-dna``: check, show and report an experiment, search again, export and transfer winners. No torch until a command needs
+"""``nni-dna``: check, show, report and compare, search again, export and transfer winners. No torch until a command needs
 it."""
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.add_argument('work', type=Path, help='the work folder')
     report.add_argument('--output', metavar='FOLDER', type=Path, help='where to write it (default: report in the work folder)')
     report.set_defaults(run=_report)
+
+    compare = commands.add_parser('compare', help='table and page of strategies compared (examples/compare)')
+    compare.add_argument('work', type=Path, help='the folder that holds the records')
+    compare.add_argument('--output', metavar='FOLDER', type=Path, help='where to write them (default: the folder itself)')
+    compare.set_defaults(run=_compare)
 
     arguments = parser.parse_args(argv)
     try:
@@ -161,6 +166,11 @@ def _report(arguments: argparse.Namespace) -> str:
     logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)  # an evaluator's trainer tells of the GPUs
     from .report import write_report
     return str(write_report(arguments.work, arguments.output))
+
+
+def _compare(arguments: argparse.Namespace) -> str:
+    from .compare.command import compare_command
+    return compare_command(arguments.work, arguments.output)
 
 
 def _mute_nni() -> None:

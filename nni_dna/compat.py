@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Sized
+from typing import Any, Callable, Iterator, Mapping, Sized
 
 from nni.nas import strategy
+from nni.nas.oneshot.pytorch.profiler import ExpectationProfilerPenalty
+from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation
 from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType
 
-__all__ = ['let_nas_experiments_resume', 'ENAS']
+__all__ = ['let_nas_experiments_resume', 'ENAS', 'ExpectedCostPenalty']
 
 _UNKNOWN = (CommandType.ImportData, CommandType.AddCustomizedTrialJob)
 
@@ -65,3 +67,29 @@ class ENAS(strategy.ENAS):
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Sized], val_dataloader_fn: Callable[[], Sized]) -> NamedBatches:
         return NamedBatches(train=train_dataloader_fn(), val=val_dataloader_fn())
+
+
+class ExpectedCostPenalty(ExpectationProfilerPenalty):
+    """NNI's penalty on the expected cost of a supernet, for DARTS, GumbelDARTS and Proxyless, with a gradient.
+
+    NNI computes the expectation from probabilities that it has made plain numbers of, so the penalty is a constant: it shows in
+    the loss and changes no architecture parameter. Here they are taken from the parameters themselves.
+
+    Parameters
+    ----------
+    searching
+        The strategy; it takes this penalty by ``searching.penalty = ...``, before it starts.
+    **options
+        Of NNI's ``ExpectationProfilerPenalty``: ``profiler``, ``baseline``, ``scale``, ``nonlinear``, ``aggregate``.
+    """
+
+    def __init__(self, searching: strategy.DARTS, **options: Any):
+        super().__init__(**options)
+        self._searching = searching
+
+    def profile(self, sample: Mapping[str, Mapping[Any, float]]) -> Any:
+        """The expected cost, as a tensor. Of the sample only the names of labels and choices count, and their order."""
+        alphas = self._searching._arch_parameters
+        probabilities = {label: dict(zip(choices, alphas[label].softmax(-1).unbind()))
+                         for label, choices in sample.items() if label in alphas}
+        return expression_expectation(self.profiler.expression, probabilities)

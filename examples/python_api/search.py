@@ -4,11 +4,8 @@
 """
 
 import argparse
-import contextlib
-import io
 import os
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +19,11 @@ from nni.nas.evaluator.pytorch import Classification, DataLoader
 from nni.nas.experiment import NasExperiment, NasExperimentConfig
 from nni.nas.hub.pytorch import MobileNetV3Space, ProxylessNAS, ShuffleNetSpace
 from nni.nas.nn.pytorch import ModelSpace
-from nni.nas.profiler.pytorch.flops import FlopsProfiler, NumParamsProfiler
+from nni.nas.profiler.pytorch.flops import NumParamsProfiler
 from nni.nas.space import model_context
 
 from digits_data import IMAGE_SIZE, NUM_CLASSES, Digits
+from one_shot import madds_profiler, make_evaluator, one_shot_strategy
 from own_space import OwnSpace
 
 # NNI's hub has these spaces for ImageNet. At 32 pixels, on a CPU, narrow networks do, and take minutes. ShuffleNetSpace's
@@ -66,22 +64,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_evaluator(args: argparse.Namespace) -> Classification:
-    """How a network is trained and rated. An evaluator remembers its training, so each use needs a new one.
+def evaluator_of(args: argparse.Namespace) -> Classification:
+    """A new evaluator: how a network is trained and rated.
 
     Parameters
     ----------
     args
         The command line.
     """
-    return Classification(
-        learning_rate=0.003,
-        num_classes=NUM_CLASSES,
-        train_dataloaders=DataLoader(Digits(True, args.seed, args.images), batch_size=64, shuffle=True),
-        val_dataloaders=DataLoader(Digits(False, args.seed, args.images), batch_size=64),
-        max_epochs=args.epochs,
-        accelerator='cpu', logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )
+    return make_evaluator(DataLoader(Digits(True, args.seed, args.images), batch_size=64, shuffle=True),
+                          DataLoader(Digits(False, args.seed, args.images), batch_size=64), args.epochs, NUM_CLASSES)
 
 
 class EpochLine(pl.Callback):
@@ -92,39 +84,6 @@ class EpochLine(pl.Callback):
         print(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: the supernet's accuracy while training was "
               f'{accuracy.compute():.3f}', flush=True)
         accuracy.reset()
-
-
-def one_shot_strategy(args: argparse.Namespace) -> nas.Strategy:
-    """NNI's strategy of this name, with its settings scaled to a search of a hundred steps.
-
-    Parameters
-    ----------
-    args
-        The command line.
-    """
-    if args.strategy == 'random':
-        limits = size_limit(args)
-        return nas.RandomOneShot(filter={'profiler': limits[0], 'max': limits[1]} if limits else None)
-    # NNI's other strategies know no hard limit; they take a penalty on what exceeds it.
-    penalty = None
-    if limits := size_limit(args):
-        penalty = {'profiler': limits[0], 'baseline': limits[1], 'nonlinear': 'positive',
-                   # ENAS adds the penalty to a reward, the others to a loss.
-                   'scale': -1. if args.strategy == 'enas' else 1.}
-    if args.strategy == 'enas':
-        if not (find_spec('tianshou') and find_spec('gym')):
-            raise SystemExit("ENAS needs tianshou and gym: pip install 'nni_dna[compare]'")
-        with contextlib.redirect_stderr(io.StringIO()):
-            import gym  # noqa: F401  (NNI's ENAS imports it, and it then says, every time, that it is no longer maintained)
-        from nni_dna.compat import ENAS
-        # Seven, because NNI updates the controller at every training batch too as long as the number of validation batches
-        # so far is a multiple of this: after an epoch's ten it must not be one.
-        return ENAS(reward_metric_name='val_acc', batches_per_update=7, penalty=penalty)
-    if args.strategy == 'proxyless' and args.space in ('mobilenetv3', 'own'):
-        raise SystemExit("NNI's Proxyless cannot choose numbers, such as widths. Take --space proxylessnas or shufflenet.")
-    strategies = {'darts': nas.DARTS, 'gumbel': nas.GumbelDARTS, 'proxyless': nas.Proxyless}
-    # NNI's learning rate for the architecture (0.0003) is meant for thousands of steps.
-    return strategies[args.strategy](arc_learning_rate=0.03, penalty=penalty)
 
 
 def size_limit(args: argparse.Namespace) -> tuple[Any, int] | None:
@@ -140,19 +99,8 @@ def size_limit(args: argparse.Namespace) -> tuple[Any, int] | None:
     if args.max_params:
         return NumParamsProfiler(SPACES[args.space](), IMAGES), args.max_params
     if args.max_madds:
-        return madds_profiler(SPACES[args.space]()), args.max_madds
+        return madds_profiler(SPACES[args.space](), IMAGES), args.max_madds
     return None
-
-
-def madds_profiler(space: ModelSpace) -> FlopsProfiler:
-    """NNI's profiler, set to count the multiply-adds of convolutions and linear layers, as papers and DNA do.
-
-    Parameters
-    ----------
-    space
-        A space that no strategy has changed.
-    """
-    return FlopsProfiler(space, IMAGES, count_bias=False, count_normalization=False, count_activation=False)
 
 
 def search_one_shot(args: argparse.Namespace) -> dict[str, Any]:
@@ -164,9 +112,11 @@ def search_one_shot(args: argparse.Namespace) -> dict[str, Any]:
         The command line.
     """
     space = SPACES[args.space]()
-    evaluator = make_evaluator(args)
+    evaluator = evaluator_of(args)
     evaluator.trainer.callbacks.append(EpochLine())
-    strategy = one_shot_strategy(args)
+    if args.strategy == 'proxyless' and args.space in ('mobilenetv3', 'own'):
+        raise SystemExit("NNI's Proxyless cannot choose numbers, such as widths. Take --space proxylessnas or shufflenet.")
+    strategy = one_shot_strategy(args.strategy, size_limit(args))
     experiment = NasExperiment(space, evaluator, strategy)
     experiment.run()
     if args.strategy == 'random':
@@ -208,7 +158,7 @@ def retrain(args: argparse.Namespace, architecture: dict[str, Any]) -> float:
     architecture
         From a choice's label to what was chosen.
     """
-    evaluator = make_evaluator(args)
+    evaluator = evaluator_of(args)
     evaluator.evaluate(build(args.space, architecture))
     return evaluator.trainer.callback_metrics['val_acc'].item()
 
@@ -227,7 +177,7 @@ def search_dna(args: argparse.Namespace) -> list[dict[str, Any]]:
                    rate={'max_paths': args.max_paths}, threads=1, seed=args.seed)
     config = NasExperimentConfig(args.engine, 'simplified', 'local')
     config.trial_concurrency = 2 if args.engine == 'ts' else 1
-    experiment = NasExperiment(SPACES[args.space](), make_evaluator(args), strategy, config)
+    experiment = NasExperiment(SPACES[args.space](), evaluator_of(args), strategy, config)
     experiment.run(args.port)
     for rank, model in enumerate(experiment.export_top_models(args.top_k), start=1):
         print(f'rank {rank}: accuracy {model.metric:.4f} on the validation images, after {args.epochs} epochs from scratch')
@@ -264,7 +214,7 @@ def show(space_name: str, architecture: dict[str, Any]) -> None:
     # NNI's Proxyless exports labels of its own besides (s2_depth/in_repeat_1).
     print({label: architecture[label] for label in space.simplify()})
     params = sum(weight.numel() for weight in build(space_name, architecture).parameters())
-    print(f'{params:,} parameters, {madds_profiler(space).profile(architecture):,.0f} multiply-adds')
+    print(f'{params:,} parameters, {madds_profiler(space, IMAGES).profile(architecture):,.0f} multiply-adds')
 
 
 def main() -> None:

@@ -50,12 +50,13 @@ class DNATask(ExecutableModelSpace):
         self.definition = definition
         self.parts = parts
         self.attempt = uuid.uuid4().hex  # by this its row is found again
+        self.sent = False  # to a trial, by the training-service engine
         self.status = ModelStatus.Frozen
 
     def execute(self) -> None:
         """Do the task and report its final metric to NNI."""
         folder, task = WorkFolder(self.work), self.task
-        if trial_env_vars.NNI_PLATFORM is not None:  # in a trial: these may be another trial's parameters
+        if self.sent and trial_env_vars.NNI_PLATFORM is not None:  # these may be another trial's parameters
             parameters = take_assignment(self.work, nni.get_experiment_id(), nni.get_trial_id())
             if parameters is None:
                 _logger.info('another trial does this task, or nobody needs it any more; this one ends')
@@ -81,7 +82,7 @@ class DNATask(ExecutableModelSpace):
     @classmethod
     def _load(cls, attempt: str, settings: Any, definition: Any, parts: str, **parameters: Any) -> DNATask:
         loaded = cls(Path(parameters['work']), Task.from_parameters(parameters), settings, definition, parts)
-        loaded.attempt = attempt
+        loaded.attempt, loaded.sent = attempt, True
         return loaded
 
 

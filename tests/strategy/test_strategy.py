@@ -644,3 +644,10 @@ def test_nothing_is_left_elsewhere(work, teacher, tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {'work', 'nni', 'home'}
     assert {file.name for file in work.iterdir()} == {'costs.npz', 'distill', 'journal.jsonl', 'lock', 'ranking.json', 'retrain',
                                                       'settings.json'}
+
+
+def test_on_the_sequential_engine_a_task_is_its_own_even_in_a_trial_of_nnis(tmp_path, teacher, monkeypatch, finished):
+    # As examples/compare does: the engine is in a trial, whose parameters are not this experiment's.
+    monkeypatch.setattr('nni_dna.strategy.task.trial_env_vars', SimpleNamespace(NNI_PLATFORM='local'))
+    assert run(experiment(strategy(tmp_path / 'work', teacher))) is True
+    assert rated(tmp_path / 'work') == rated(finished.work)
