@@ -86,9 +86,10 @@ def test_a_superseded_trial_ends_at_once_and_well_and_reports_nothing(tmp_path, 
     monkeypatch.setattr(nni, 'get_trial_id', lambda: 'A')
     monkeypatch.setattr(nni, 'report_final_result', reported.append)
     assert trial.main() == 0
-    task = Task(phase='distill', name='block1/only')
+    sent = DNATask(tmp_path, Task(phase='distill', name='block1/only'), {}, {}, '')
+    sent.sent = True
     monkeypatch.setattr('nni_dna.strategy.task.trial_env_vars', types.SimpleNamespace(NNI_PLATFORM='local'))
-    DNATask(tmp_path, task, {}, {}, '').execute()
+    sent.execute()
     assert reported == []
 
 

@@ -83,7 +83,7 @@ class Nested:
     ('distill', {'distill': []}),
     ('distill.epoch', {'distill': {'epoch': 3}}),
     ('distill.epochs', {'distill': {'epochs': 0}}),
-    ('distill.tasks', {'distill': {'tasks': 'block'}}),
+    ('distill.tasks', {'distill': {'tasks': 'blocks'}}),
     ('distill.lr', {'distill': {'lr': -0.1}}),
     ('rate', {'rate': 256}),
     ('rate.max_paths', {'rate': {'max_paths': 0}}),
