@@ -1,8 +1,8 @@
 """Do loader processes that read images ahead make a step of the distillation faster?
 
 All cells of `dna` learn from an EfficientNet-B0 with random weights, in one task, on a folder of images that are decoded, cropped
-and jittered as on ImageNet (`preset: imagenet`). Seconds of wall-clock time a step, waiting for images included, over the steps of an
-epoch but the first two; the fastest of some rounds.
+and jittered as on ImageNet (`preset: imagenet`). Seconds of wall-clock time a step, waiting for images included, over the steps
+of an epoch but the first two; the fastest of some rounds.
 
     python -W ignore benchmarks/loading.py FOLDER_WITH_TRAIN_AND_VAL --workers 0 1 2
 """
