@@ -103,7 +103,10 @@ def take_assignment(work: Path, experiment: str, trial: str) -> dict[str, Any] |
             raise ResultError(f'expected the experiment to write {file} within {_PATIENCE:.0f} s; is it still running, and is '
                               'the work folder on storage that this machine shares with it?')
         time.sleep(_POLL / 2)
-    return json.loads(file.read_bytes())
+    found = json.loads(file.read_bytes())
+    if found is None:
+        _logger.info('another trial does this task, or nobody needs it any more; this one ends')
+    return found
 
 
 def _file(folder: Path, experiment: str, trial: str) -> Path:

@@ -33,7 +33,6 @@ def main() -> int:
         work = Path(parameters['work'])  # all that is taken from these: they may be another trial's
         parameters = take_assignment(work, nni.get_experiment_id(), nni.get_trial_id())
         if parameters is None:
-            logger.info('another trial does this task, or nobody needs it any more; this one ends')
             return 0
         folder = WorkFolder(work)
         metric = run_task(folder, Task.from_parameters(parameters), nni.report_intermediate_result,

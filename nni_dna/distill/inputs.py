@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Iterable, Sequence
 
 import torch
 from torch import nn
 
 from ..supernet.supernet import BlockSupernet
 from ..teacher.stages import StagedTeacher
+from .sampling import SupernetKey
 
 __all__ = ['BlockInputs', 'SearchedBlock']
 
@@ -43,15 +44,15 @@ class BlockInputs(nn.Module):
         Gives the feature maps.
     searched
         The first blocks, searched; the block behind them is fed by them. None where the teacher feeds all blocks.
-    blocks
-        How many of the first blocks are asked for: the teacher runs no further. Nothing asks for all.
+    supernets
+        Those that are fed: the teacher runs up to the stage of the last one's block.
     """
 
-    def __init__(self, teacher: StagedTeacher, searched: Sequence[SearchedBlock] | None = None, blocks: int | None = None):
+    def __init__(self, teacher: StagedTeacher, searched: Sequence[SearchedBlock] | None, supernets: Iterable[SupernetKey]):
         super().__init__()
         self.teacher = teacher
         self._searched = searched
-        self._blocks = len(teacher.stages) if blocks is None else blocks
+        self._blocks = 1 + max(block for block, _ in supernets)
         self.supernets = nn.ModuleList(block.supernet for block in searched or ()).requires_grad_(False)
         self.train(False)
 

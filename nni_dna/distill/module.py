@@ -54,7 +54,7 @@ class BlockwiseDistillation(pl.LightningModule):
                  searched: Sequence[SearchedBlock] | None = None):
         super().__init__()
         self.keys = sorted(supernets)
-        self.inputs = BlockInputs(teacher, searched, 1 + max(block for block, _ in self.keys))
+        self.inputs = BlockInputs(teacher, searched, self.keys)
         self.supernets = nn.ModuleList(supernets[key] for key in self.keys)
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.to(memory_format=self._layout)

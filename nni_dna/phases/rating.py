@@ -99,20 +99,16 @@ def rate(setup: Setup, images: Images, teacher: StagedTeacher, supernets: Mappin
     calibration = calibration_images(images, setup.settings.rate.calibration_images)
     teacher.to(device).calibrate(calibration.to(device))
     if setup.settings.distill.input != 'cascade':
-        return _rate(setup, images, calibration, BlockInputs(teacher, searched, _blocks(supernets)), supernets, device)
+        return _rate(setup, images, calibration, BlockInputs(teacher, searched, supernets), supernets, device)
     ratings: dict[SupernetKey, list[torch.Tensor]] = {}
     best: list[SearchedBlock] = []
     for block in sorted({block for block, _ in supernets}):
         own = {key: supernet for key, supernet in supernets.items() if key[0] == block}
-        found = _rate(setup, images, calibration, BlockInputs(teacher, best, block + 1), own, device)
+        found = _rate(setup, images, calibration, BlockInputs(teacher, best, own), own, device)
         ratings.update(found)
         key, cell, path = best_of(setup, found)
         best.append(SearchedBlock(supernet=own[key], cell=cell, path=path))
     return ratings
-
-
-def _blocks(supernets: Mapping[SupernetKey, BlockSupernet]) -> int:
-    return 1 + max(block for block, _ in supernets)
 
 
 def _rate(setup: Setup, images: Images, calibration: torch.Tensor, inputs: BlockInputs,

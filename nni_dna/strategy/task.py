@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from pathlib import Path
 from typing import Any, Iterable, Mapping
@@ -21,8 +20,6 @@ from .settings import read_strategy_settings
 from .setup import StrategySetup
 
 __all__ = ['DNATask', 'assignment', 'trials_of']
-
-_logger = logging.getLogger(__name__)
 
 
 class DNATask(ExecutableModelSpace):
@@ -59,7 +56,6 @@ class DNATask(ExecutableModelSpace):
         if self.sent and trial_env_vars.NNI_PLATFORM is not None:  # these may be another trial's parameters
             parameters = take_assignment(self.work, nni.get_experiment_id(), nni.get_trial_id())
             if parameters is None:
-                _logger.info('another trial does this task, or nobody needs it any more; this one ends')
                 return
             task = Task.from_parameters(parameters)
         nni.report_final_result(run_task(folder, task, nni.report_intermediate_result, self._setup))
