@@ -1,7 +1,8 @@
-"""Is the winner better than chance? The digits experiment, and random architectures under the same limits.
+"""Is the winner better than chance, and than its teacher? The digits experiment, and random architectures under the same limits.
 
 For each seed: the whole campaign of examples/digits in this process, then random architectures, drawn uniformly among those
-that keep the limits, retrained the same way with the same seed. Prints a table and writes it as JSON.
+that keep the limits, retrained the same way with the same seed, and the teacher, all on the same test images. Prints a table and
+writes it as JSON.
 
     python benchmarks/winner_vs_random.py --seeds 0 1 2 --random 5
 """
@@ -22,7 +23,9 @@ from nni_dna.campaign.config import ConfigSetup
 from nni_dna.campaign.setup import Setup
 from nni_dna.phases import run_campaign
 from nni_dna.phases.retrain import train_architecture
+from nni_dna.retrain import accuracy
 from nni_dna.settings import read_settings
+from nni_dna.weights import load_weights
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,11 +48,17 @@ def main() -> None:
             assert ranking is not None
             drawn = [train_architecture(campaign.setup, architecture, lambda value: None)[1]
                      for architecture in draw(campaign.setup, arguments.random, seed)]
-        rows.append({'seed': seed, 'winners': [entry['accuracy'] for entry in ranking['ranking']], 'random': drawn})
+            setup = campaign.setup
+            teacher = setup.untrained_teacher()
+            load_weights(teacher, campaign.work.root / 'teacher' / 'teacher.safetensors', 'teacher')
+            taught = accuracy(teacher, setup.num_classes, setup.data.test())
+        rows.append({'seed': seed, 'winners': [entry['accuracy'] for entry in ranking['ranking']], 'random': drawn,
+                     'teacher': taught})
         print(line(rows[-1]), flush=True)
     winners = [row['winners'][0] for row in rows]
     print(f'mean: winner {statistics.fmean(winners):.4f}, random '
-          f'{statistics.fmean(value for row in rows for value in row["random"]):.4f}')
+          f'{statistics.fmean(value for row in rows for value in row["random"]):.4f}, teacher '
+          f'{statistics.fmean(row["teacher"] for row in rows):.4f}')
     if arguments.out:
         seeds = ' '.join(map(str, arguments.seeds))
         command = f'python benchmarks/winner_vs_random.py --seeds {seeds} --random {arguments.random}'
@@ -70,7 +79,8 @@ def draw(setup: Setup, count: int, seed: int) -> list[dict]:
 def line(row: dict) -> str:
     """One seed as text."""
     return (f'seed {row["seed"]}: winner {row["winners"][0]:.4f}; ranks ' + ' '.join(f'{value:.4f}' for value in row['winners'])
-            + f'; random mean {statistics.fmean(row["random"]):.4f}: ' + ' '.join(f'{value:.4f}' for value in row['random']))
+            + f'; random mean {statistics.fmean(row["random"]):.4f}: ' + ' '.join(f'{value:.4f}' for value in row['random'])
+            + f'; teacher {row["teacher"]:.4f}')
 
 
 if __name__ == '__main__':

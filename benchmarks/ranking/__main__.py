@@ -7,6 +7,7 @@ run at once.
     python benchmarks/ranking nats --data DATA --work WORK --teacher FILE --table CSV --measured 64 --out JSON --picture PNG
     python benchmarks/ranking train --data DATA --work WORK --teacher FILE --seed 0
     python benchmarks/ranking rate --data DATA --work WORK --teacher FILE --variants dna --one-shot 1 3
+    python benchmarks/ranking networks --data DATA --work WORK --teacher FILE --seed 0
     python benchmarks/ranking report --work WORK --out JSON --picture PNG
 """
 
@@ -23,15 +24,17 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent.parent / 'examples' / 'cifar10'))  # the teacher's network
 
+import distilled  # noqa: E402
 import equal_cost  # noqa: E402
 import nats  # noqa: E402
 from images import CifarImages  # noqa: E402
 from study import make_setup, with_teacher  # noqa: E402
+from variants import SPACES, VARIANTS, sections_for  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('command', choices=['nats', 'train', 'rate', 'report'])
+    parser.add_argument('command', choices=['nats', 'train', 'rate', 'networks', 'report'])
     parser.add_argument('--work', type=Path, required=True, help='folder for what was trained; what it has is not done again')
     parser.add_argument('--data', type=Path, help='CIFAR-10 as folders train/CLASS and test/CLASS of images')
     parser.add_argument('--teacher', type=Path, help='weights of the teacher; without them it is trained first')
@@ -42,10 +45,11 @@ def main() -> None:
     parser.add_argument('--measured', type=int, default=0, help='nats: architectures whose one-shot accuracy is measured')
     parser.add_argument('--one-shot', type=int, nargs='*', default=[], metavar='TIMES',
                         help="rate: how often the images of DNA's supernets the one-shot supernet sees")
-    parser.add_argument('--variants', nargs='*', default=[], choices=list(equal_cost.VARIANTS), help='rate: by which of them')
+    parser.add_argument('--variants', nargs='*', default=[], choices=list(VARIANTS), help='rate: by which of them')
+    parser.add_argument('--space', choices=list(SPACES), default='even', help='train, rate, report: of the architectures')
     parser.add_argument('--count', type=int, default=60, help='train, rate: architectures')
     parser.add_argument('--epochs', type=int, help='passes over the training images; nats: of the supernets (2); train: of each '
-                        'architecture (1)')
+                        'architecture (2)')
     parser.add_argument('--out', type=Path, help='nats, report: JSON file')
     parser.add_argument('--picture', type=Path, help='nats, report: PNG file')
     arguments = parser.parse_args()
@@ -57,10 +61,15 @@ def main() -> None:
     if arguments.command == 'nats':
         keep(arguments.out, nats.run(arguments, images))
         return
-    setup = make_setup(images, arguments.work / 'dna', with_teacher(equal_cost.SECTIONS, arguments.teacher))
-    sample = equal_cost.Sample(arguments.work, setup, arguments.count)
-    if arguments.command == 'train':
-        sample.train(setup, images, arguments.epochs or 1, arguments.seed)
+    setup = make_setup(images, arguments.work / 'dna', with_teacher(sections_for(arguments.space), arguments.teacher))
+    sample = equal_cost.Sample(arguments.work, setup, SPACES[arguments.space][1], arguments.count)
+    if arguments.command == 'networks':
+        rated = make_setup(images, arguments.work / 'dna-0', with_teacher(sections_for(arguments.space), arguments.teacher))
+        chosen = distilled.winners_of(rated, SPACES[arguments.space][1] * (1 + equal_cost.TOLERANCE))
+        distilled.train_networks(rated, images, chosen, arguments.work / f'networks-seed{arguments.seed}.json',
+                                 arguments.epochs or 2, arguments.seed)
+    elif arguments.command == 'train':
+        sample.train(setup, images, arguments.epochs or 2, arguments.seed)
     else:
         equal_cost.rate(sample, images, arguments)
 

@@ -11,49 +11,27 @@ import numpy as np
 
 from agreement import agreement, ceiling, difference, reliability, tau
 from images import CifarImages
-from networks import SmallResNet
 from nni_dna.files import write_atomically
-from nni_dna.lightning import seed_all
-from nni_dna.weights import save_weights
 from one_shot import measure
 from pictures import scatter
 from study import StudySetup, make_setup, rate_all, ratings_of, train_alone, with_teacher
+from variants import sections_for, sections_of
 
-__all__ = ['SECTIONS', 'VARIANTS', 'Sample', 'draw', 'findings', 'rate', 'read_rows', 'report', 'sum_of_log_widths',
+__all__ = ['Sample', 'draw', 'findings', 'rate', 'read_rows', 'report', 'sum_of_log_widths',
            'within_cells']
 
-MADDS, TOLERANCE = 450_000, 0.05
-
-_CELLS = [{'stride': 2, 'cells': ['2x4', '2x8']}, {'stride': 2, 'cells': ['1x16', '2x4', '2x16']},
-          {'stride': 1, 'cells': ['1x24', '2x8', '2x24']}]
-"""The cells of the space ``digits``; the last block keeps its 4x4 pixels."""
-
-SECTIONS: dict[str, Any] = {
-    'teacher': {'name': 'networks.SmallResNet', 'args': {'width': 32, 'depth': 2}, 'stages': ['stage2', 'stage3.0', 'stage3'],
-                'epochs': 6, 'lr': 4e-3},
-    'space': {'name': 'dna', 'args': {'blocks': _CELLS, 'stem_width': 8, 'first_width': 0, 'head_width': 64, 'dropout': 0.0}},
-    'distill': {'tasks': 'joint', 'epochs': 3, 'lr_decay': 0.4},
-    'rate': {'calibration_images': 256},
-}
-
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    'dna': {},
-    'mse': {'rate': {'measure': 'mse'}},
-    'progressive': {'distill': {'input': 'progressive', 'tasks': 'cell'}},
-    'cascade': {'distill': {'input': 'cascade'}},
-    'weak teacher': {'teacher': {'weights': 'train', 'epochs': 1}},
-    'untrained teacher': {},
-}
-"""What differs from the method, section by section. The weights of ``untrained teacher`` are written before it runs."""
+TOLERANCE = 0.05
 
 
-def draw(setup: StudySetup, count: int, seed: int = 0) -> list[dict[str, Any]]:
+def draw(setup: StudySetup, madds: int, count: int, seed: int = 0) -> list[dict[str, Any]]:
     """Different architectures of equal cost: a cell of each block at random, then a path of it, kept if the cost fits.
 
     Parameters
     ----------
     setup
         The study.
+    madds
+        Their multiply-adds, by at most 5% more or less.
     count
         How many.
     seed
@@ -65,7 +43,7 @@ def draw(setup: StudySetup, count: int, seed: int = 0) -> list[dict[str, Any]]:
         paths = tuple(int(block.first_path(cell) + rng.integers(block.cells[cell].paths))
                       for block, cell in zip(setup.chain.blocks, cells))
         cost = setup.costs.total(setup.chain, paths)
-        if abs(cost.madds / MADDS - 1) <= TOLERANCE:
+        if abs(cost.madds / madds - 1) <= TOLERANCE:
             found.setdefault(paths, {'architecture': setup.chain.architecture(paths), 'params': cost.params,
                                      'madds': cost.madds})
     return list(found.values())
@@ -83,13 +61,13 @@ class Sample:
         The work folder.
     setup
         The study.
-    count
-        How many architectures.
+    madds, count
+        Of the architectures, as for `draw`.
     """
 
-    def __init__(self, folder: Path, setup: StudySetup, count: int):
+    def __init__(self, folder: Path, setup: StudySetup, madds: int, count: int):
         self._folder = folder
-        self.drawn = draw(setup, count)
+        self.drawn = draw(setup, madds, count)
         self.ratings: dict[str, list[list[float]]] = _known(folder / 'ratings.json')
         if _known(folder / 'sample.json').get('drawn', self.drawn) != self.drawn:
             raise ValueError(f'{folder}: expected the architectures that are drawn now, got others; use another --work')
@@ -128,27 +106,6 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
             for number, row in enumerate(_known(folder / 'sample.json')['drawn'])]
 
 
-def sections_of(variant: str, teacher: Path | None, work: Path) -> dict[str, Any]:
-    """The sections of a variant's settings.
-
-    Parameters
-    ----------
-    variant
-        One of ``VARIANTS``.
-    teacher
-        Weights of the trained teacher; None trains it, once for each variant.
-    work
-        Where the weights of an untrained teacher are written.
-    """
-    given = VARIANTS[variant]
-    sections = {name: {**section, **given.get(name, {})} for name, section in SECTIONS.items()}
-    if variant == 'untrained teacher':
-        teacher = work / 'untrained.safetensors'
-        seed_all(0)
-        save_weights(SmallResNet(10, **sections['teacher']['args']), teacher)
-    return with_teacher(sections, teacher)
-
-
 def rate(sample: Sample, images: CifarImages, arguments: Any) -> None:
     """The ratings of the sample by each variant that is asked for, and by the one-shot supernet.
 
@@ -163,14 +120,15 @@ def rate(sample: Sample, images: CifarImages, arguments: Any) -> None:
     """
     architectures, seed = [row['architecture'] for row in sample.drawn], arguments.seed
     for variant in arguments.variants:
-        sections = sections_of(variant, arguments.teacher, arguments.work)
+        sections = sections_of(arguments.space, variant, arguments.teacher, arguments.work)
         images.seed = seed
         setup = make_setup(images, arguments.work / f'{variant.replace(" ", "-")}-{seed}', sections, seed)
         sample.keep(f'{variant}, seed {seed}', ratings_of(setup, rate_all(setup), architectures))
+    sections = with_teacher(sections_for(arguments.space), arguments.teacher)
     for times in arguments.one_shot:
-        setup = make_setup(images, arguments.work / 'one-shot', with_teacher(SECTIONS, arguments.teacher), seed)
-        measured = np.array(measure(setup.build_space, images, architectures, epochs=times * SECTIONS['distill']['epochs'],
-                                    seed=seed, calibration=SECTIONS['rate']['calibration_images']))
+        setup = make_setup(images, arguments.work / 'one-shot', sections, seed)
+        measured = np.array(measure(setup.build_space, images, architectures, epochs=times * sections['distill']['epochs'],
+                                    seed=seed, calibration=sections['rate']['calibration_images']))
         sample.keep(f'one-shot accuracy, {times}x images, seed {seed}', -measured[:, :1])
         sample.keep(f'one-shot cross entropy, {times}x images, seed {seed}', measured[:, 1:])
 
@@ -241,4 +199,4 @@ def report(arguments: Any) -> dict[str, Any]:
     panels['parameters'] = np.array([row['params'] for row in rows])
     taus = {title: f'{found["tau"][shown.get(title, title)]["tau"]:.2f}' for title in panels}
     scatter(arguments.picture, panels, accuracy, taus)
-    return {'sections': SECTIONS, 'found': found, 'rows': rows, 'ratings': by_block}
+    return {'sections': sections_for(arguments.space), 'found': found, 'rows': rows, 'ratings': by_block}
