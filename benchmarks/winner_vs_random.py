@@ -21,6 +21,7 @@ import yaml
 from nni_dna.campaign.campaign import Campaign
 from nni_dna.campaign.config import ConfigSetup
 from nni_dna.campaign.setup import Setup
+from nni_dna.campaign.tasks import TEACHER_ID
 from nni_dna.phases import run_campaign
 from nni_dna.phases.retrain import train_architecture
 from nni_dna.retrain import accuracy
@@ -50,7 +51,7 @@ def main() -> None:
                      for architecture in draw(campaign.setup, arguments.random, seed)]
             setup = campaign.setup
             teacher = setup.untrained_teacher()
-            load_weights(teacher, campaign.work.root / 'teacher' / 'teacher.safetensors', 'teacher')
+            load_weights(teacher, campaign.work.root / TEACHER_ID / 'teacher.safetensors', 'teacher')
             taught = accuracy(teacher, setup.num_classes, setup.data.test())
         rows.append({'seed': seed, 'winners': [entry['accuracy'] for entry in ranking['ranking']], 'random': drawn,
                      'teacher': taught})

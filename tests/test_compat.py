@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -78,3 +80,10 @@ def test_nnis_own_penalty_has_no_gradient():
     own.mutate_model(Chain())
     loss, _ = own.penalty(torch.tensor(1.0), sample)
     assert loss.item() > 1 and not loss.requires_grad
+
+
+@pytest.mark.parametrize('name', ['DNA', 'DNAMutator'])
+def test_strategies_of_nni_work_whichever_package_is_imported_first(name):
+    script = f'from nni_dna import {name}; from nni.nas.strategy import DARTS; print(DARTS.__module__)'
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', script], capture_output=True, text=True, timeout=200)
+    assert done.stdout.strip() == 'nni.nas.oneshot.pytorch.strategy', done.stderr
