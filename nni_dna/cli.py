@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from .errors import NniDnaError
+from .leaving import leave_quickly
 from .settings.sections import SearchSettings
 
 __all__ = ['main']
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     compare.set_defaults(run=_compare)
 
     arguments = parser.parse_args(argv)
+    leave_quickly()
     try:
         print(arguments.run(arguments))
     except NniDnaError as error:

@@ -7,6 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from .leaving import leave_quickly
+
 __all__ = ['main']
 
 
@@ -16,6 +18,7 @@ def main() -> int:
     logger = logging.getLogger('nni_dna')
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler(sys.stdout))
+    leave_quickly()
     import nni
     parameters = nni.get_next_parameter()
     if not parameters or 'task' not in parameters:

@@ -13,6 +13,7 @@ from nni.runtime.env_vars import trial_env_vars
 from ..assignment import take_assignment
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
+from ..leaving import leave_quickly
 from ..manager import Row
 from ..phases.running import run_task
 from .parts import Parts
@@ -54,6 +55,7 @@ class DNATask(ExecutableModelSpace):
         """Do the task and report its final metric to NNI."""
         folder, task = WorkFolder(self.work), self.task
         if self.sent and trial_env_vars.NNI_PLATFORM is not None:  # these may be another trial's parameters
+            leave_quickly()
             parameters = take_assignment(self.work, nni.get_experiment_id(), nni.get_trial_id())
             if parameters is None:
                 return
