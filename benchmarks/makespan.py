@@ -1,10 +1,11 @@
 """How long does the distillation take on 1 to 64 GPUs, by the way in which `distill.tasks` shares the supernets among tasks?
 
-A simulation from measured times, not a run on that many GPUs. `--measure` times a training step of each supernet of the space `dna`
-and of the teacher's stages, as the campaign does for `distill.tasks: N`, and counts the multiply-adds of each supernet's rating;
-`data/rate.json` says how long a multiply-add takes there. A task then takes its start-up, its steps (the teacher up to the task's
-last block, and a path of each of its supernets), and the rating of all its paths. Each GPU takes the next task of the campaign's
-order when it is free. The bound that no schedule of these tasks beats is the longest task, or their sum over the GPUs.
+A simulation from measured times, not a run on that many GPUs. `--measure` times the teacher up to each stage and a training step
+of each supernet of the space `dna` (a path forward and back), as the campaign does for `distill.tasks: N`, and counts the
+multiply-adds of each supernet's rating; `data/rate.json` says how long a multiply-add takes there. A task then takes its start-up,
+its steps (the teacher up to the task's last block, and a path of each of its supernets), and the rating of all its paths. Each GPU
+takes the next task of the campaign's order when it is free. The bound that no schedule of these tasks beats is the longest task,
+or their sum over the GPUs.
 
     python -W ignore benchmarks/makespan.py --measure              # about two minutes, on an idle machine
     python -W ignore benchmarks/makespan.py --picture docs/images/makespan.png
@@ -26,7 +27,7 @@ from typing import Any, Mapping, Sequence
 import torch
 
 from nni_dna.distill import SupernetKey
-from nni_dna.distill.loads import Loads, balanced, measure_loads
+from nni_dna.distill.loads import Loads, balanced
 from nni_dna.teacher import StagedTeacher
 
 DATA = Path(__file__).parent / 'data'
@@ -35,6 +36,8 @@ GPUS = 1, 2, 4, 6, 8, 16, 32, 64
 WAYS = 'joint', 'block', 'cell', 'N = GPUs'
 START = 7.2
 """Seconds until a trial's first step: `data/startup.json`."""
+PATHS = 7
+"""Random paths of each supernet that are timed, after one that is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +104,10 @@ def measure() -> dict[str, Any]:
     for name in 'b0', 'b7':
         measurement = Measurement(name, argparse.Namespace(image_size=224, batch_size=images))
         names = {(b, s): f'{block.name}/{cell}' for b, s, block, cell in measurement.setup.chain.supernets()}
-        loads = measure_loads(measurement.teacher(StagedTeacher), measurement.supernets, measurement.images)
+        loads = processor_loads(measurement)
         rows[name] = {'teacher': [seconds / images for seconds in loads.teacher],
                       'supernets': {names[key]: seconds / images for key, seconds in loads.supernets.items()}}
-        print(name, f'teacher {sum(rows[name]["teacher"]):.3f}, paths {sum(rows[name]["supernets"].values()):.3f}', flush=True)
+        print(name, f'teacher {rows[name]["teacher"][-1]:.3f}, paths {sum(rows[name]["supernets"].values()):.3f}', flush=True)
     madds = {}
     for b, _, block, name in measurement.setup.chain.supernets():
         _, cell, steps = rate.build(b, name)
@@ -112,6 +115,23 @@ def measure() -> dict[str, Any]:
     return {'teachers': rows, 'rating_madds': madds, 'rating_seconds_per_madd': seconds_per_madd(madds),
             'device': platform.processor() or 'cpu', 'threads': torch.get_num_threads(), 'torch': torch.__version__,
             'load': os.getloadavg(), 'command': ' '.join(['python', *sys.argv])}
+
+
+def processor_loads(measurement: Any) -> Loads:
+    """What `measure_loads` measures, in processor seconds, which other processes disturb less."""
+    from distill import timed
+    from nni_dna.distill import distillation_loss
+    teacher, images = measurement.teacher(StagedTeacher), measurement.images
+    module = measurement.module(list(measurement.supernets), StagedTeacher, {})
+    targets = teacher(images)
+    inputs = [images, *targets[:-1]]
+    seconds = [min(timed(lambda: teacher(images, count))[1] for _ in range(3)) for count in range(1, len(targets) + 1)]
+    found: dict[SupernetKey, list[float]] = {key: [] for key in measurement.supernets}
+    for _ in range(1 + PATHS):
+        for (key, cell, path), in module._sampler.chains():
+            found[key].append(timed(lambda: distillation_loss(
+                measurement.supernets[key](inputs[key[0]], cell, path), targets[key[0]]).backward())[1])
+    return Loads(teacher=seconds, supernets={key: statistics.median(times[1:]) for key, times in found.items()})
 
 
 def seconds_per_madd(madds: Mapping[str, int]) -> float:
@@ -132,7 +152,8 @@ def read(teacher: str, epochs: int, images: int, held_out: int) -> Campaign:
         keys[name] = (block, sum(key[0] == block for key in keys.values()))
     row = found['teachers'][teacher]
     return Campaign(loads=Loads(teacher=row['teacher'], supernets={keys[name]: row['supernets'][name] for name in keys}),
-                    rating={keys[name]: madds * found['rating_seconds_per_madd'] for name, madds in found['rating_madds'].items()},
+                    rating={keys[name]: madds * found['rating_seconds_per_madd']
+                            for name, madds in found['rating_madds'].items()},
                     training=epochs * images, held_out=held_out)
 
 
