@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from experiment import ROOT, Run, make_config, run_experiment
 from machines import Machine
+from nni_run import ROOT, Run, make_config, run_experiment
 
 HOSTS = '127.0.0.1', '127.0.0.2'
 """All of 127.x.x.x is this machine."""

@@ -9,7 +9,7 @@ from nni.experiment.config import ExperimentConfig, RemoteConfig
 REMOTE = Path(__file__).parent.parent.parent / 'benchmarks' / 'remote'
 sys.path.append(str(REMOTE))
 
-from experiment import make_config  # noqa: E402
+from nni_run import make_config  # noqa: E402
 from nni_dna.campaign.check import read_config  # noqa: E402
 from nni_dna.campaign.machines import check_machines  # noqa: E402
 
