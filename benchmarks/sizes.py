@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 
 KINDS = {'settings.json': 'settings', 'journal.jsonl': 'journal', 'costs.npz': 'costs', 'ranking.json': 'ranking',
-         'teacher.safetensors': 'teacher weights', 'supernet.safetensors': 'supernet weights', 'model.safetensors': 'winner weights',
-         'ratings.npz': 'rating tables', 'result.json': 'results'}
+         'teacher.safetensors': 'teacher weights', 'supernet.safetensors': 'supernet weights',
+         'model.safetensors': 'winner weights', 'ratings.npz': 'rating tables', 'result.json': 'results'}
 
 
 def main() -> None:
