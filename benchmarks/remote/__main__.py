@@ -56,10 +56,10 @@ def main() -> None:
             run, killed = on_machines(folder / f'remote-{kill}', kill, arguments)
             runs[name] = {**describe(run, local), 'killed': killed}
             print(line(name, runs[name]), flush=True)
-    if arguments.out:
-        arguments.out.write_text(json.dumps({
-            'command': ' '.join(['python', *sys.argv]), 'python': platform.python_version(), 'load': os.getloadavg(),
-            'runs': runs}, indent=2) + '\n')
+            if arguments.out:  # each time, since a run takes minutes
+                arguments.out.write_text(json.dumps({
+                    'command': ' '.join(['python', *sys.argv]), 'python': platform.python_version(), 'load': os.getloadavg(),
+                    'runs': runs}, indent=2) + '\n')
     if not all(run['status'] == 'DONE' and run['same_ratings'] and run['same_ranking'] for run in runs.values()):
         sys.exit('not every run ended as DONE with the results of the local one')
 
