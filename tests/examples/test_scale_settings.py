@@ -2,8 +2,10 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
+import nni_node
 import pytest
 import yaml
 from nni.experiment.config import ExperimentConfig
@@ -47,3 +49,11 @@ def test_nni_and_we_take_the_settings(text, home):
     read, setup = read_config(file)
     check_machines(read, setup.settings.work, folder)
     assert setup.settings.work.is_absolute() and setup.settings.data.root.is_absolute()
+
+
+@pytest.mark.parametrize('level, code', [("'client-socket'", 0), ("'client-timeout'", 0), ('undefined', 1)])
+def test_nnis_node_outlives_an_error_of_its_ssh_client_and_no_other(level, code):
+    script = f"setTimeout(() => {{ const error = new Error('reset'); error.level = {level}; throw error; }}, 0);"
+    done = subprocess.run([str(Path(nni_node.__path__[0]) / 'node'), '--require', str(MACHINES.parent / 'keep_manager.js'), '-e',
+                           f'{script} setTimeout(() => console.log("lives"), 50);'], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, 'lives' in done.stdout) == (code, not code) and 'Error: reset' in done.stderr
