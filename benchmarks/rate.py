@@ -130,7 +130,7 @@ def build(block: int, name: str) -> tuple[BlockSupernet, Cell, list[list[int]]]:
     supernet = block_supernet(DNAMutator(), build_space('dna', {}, num_classes=1000), chain, block, name, shapes.inputs,
                               shapes.outputs, TEACHER)
     cell, = chain.blocks[block].cells_of(name)
-    shape = TEACHER[block - 1]
+    shape = TEACHER[block - 1] if block else IMAGE
     cost, shape = count(_on_meta(supernet.entry), shape)
     madds = [[cost.madds]]
     for layer in cell.layers:

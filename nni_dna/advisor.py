@@ -95,12 +95,15 @@ class DNAAdvisor(MsgDispatcherBase):
         from .campaign.campaign import Campaign
         from .campaign.check import check_trial_limit
         from .campaign.config import ConfigSetup
+        from .campaign.machines import check_machines
         base = config_folder()
         add_to_path(base)
         with self._lock:
-            self._campaign = Campaign(ConfigSetup(read_settings(self._class_args, base), data or {}), base)
+            config, settings = self._manager.experiment()['params'], read_settings(self._class_args, base)
+            check_machines(config, settings.work, base)
+            self._campaign = Campaign(ConfigSetup(settings, data or {}), base)
             if dispatcher_env_vars.NNI_MODE != 'resume':  # where it may be the number at which we ended the experiment
-                check_trial_limit(self._campaign.setup, self._manager.experiment()['params'].get('maxTrialNumber'))
+                check_trial_limit(self._campaign.setup, config.get('maxTrialNumber'))
             self._assigner = TrialAssigner(self._manager, self._campaign.work.root, _assignment)
         self.send(CommandType.Initialized, '')
 

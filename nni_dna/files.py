@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from pathlib import Path
 
 from .errors import SettingsError, WorkFolderError
@@ -63,7 +64,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     content
         What.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary = path.with_name(f'.{path.name}.{socket.gethostname()}.{os.getpid()}')  # machines have the same numbers
     try:
         with temporary.open('wb') as file:
             file.write(content)

@@ -11,6 +11,7 @@ from ..settings import filled_in, read_mapping, read_settings
 from .config import ConfigSetup
 from .setup import Setup
 from .describe import describe
+from .machines import check_machines
 from .tasks import distill_tasks, teacher_tasks
 from .work import WorkFolder
 
@@ -36,6 +37,7 @@ def check_config(path: Path) -> str:
         The first thing that is wrong.
     """
     config, setup = read_config(path)
+    check_machines(config, setup.settings.work, path.resolve().parent)
     WorkFolder(setup.settings.work).check(setup.record())
     setup.check()
     check_trial_limit(setup, config.get('maxTrialNumber'))

@@ -120,15 +120,18 @@ class WorkFolder:
         Raises
         ------
         WorkFolderError
-            If another process does; the lock of a dead one does not count.
+            If another process does, on whatever machine, or the storage has no locks. The lock of a dead one does not count.
         """
         file = (self.root / 'lock').open('a+')
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             raise WorkFolderError(f'work: another experiment is running on {self.root} ({file.read().strip()}); wait for it, '
                                   'stop it, or name another work folder') from None
+        except OSError as error:
+            raise WorkFolderError(f'work: {self.root} is on storage where no file can be locked ({error.strerror or error}); '
+                                  'mount it with locks, or name a folder elsewhere') from error
         file.truncate(0)
         file.write(f'host {socket.gethostname()}, process {os.getpid()}')
         file.flush()
