@@ -1,0 +1,106 @@
+"""The toy experiment's images, teacher and model space, in which faults happen where a plan says so; imported by trials.
+
+The folder that the environment variable names holds ``plan.json``: a list of faults, each with an ``id``, the ``phase`` and how
+many images that phase has read before it (``after``). Each fault happens once, in whatever process comes there first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))
+
+import torch  # noqa: E402
+import toys  # noqa: E402
+from toys import Space  # noqa: E402, F401
+
+from nni_dna.data.sources import TensorImages  # noqa: E402
+
+PLAN = 'NNI_DNA_FAULTS'
+_PLACES = {('rating', 'rate'): 'rate', ('distill', 'distill'): 'distill', ('teacher', 'train_teacher'): 'teacher',
+           ('retrain', 'retrain'): 'retrain'}  # (module of nni_dna.phases, function): what is being done
+_read: dict[str, int] = {}  # by phase, the images that this process has read
+_bad: set[str] = set()  # what is to spoil the next feature map
+
+
+class Images(TensorImages):
+    """Images that a fault may come with."""
+
+    def __getitem__(self, index):
+        strike()
+        return super().__getitem__(index)
+
+
+def images(root, count=64):
+    """Bright squares in one of four corners."""
+    return tuple(Images(part.images, part.targets) for part in toys.images(root, count))
+
+
+class Teacher(toys.Teacher):
+    """Two stages, whose maps a fault may spoil."""
+
+    def forward(self, x):
+        return super().forward(x * _bad.pop() if _bad else x)
+
+
+def strike() -> None:
+    """Let a fault happen, if one is due here."""
+    folder = os.environ.get(PLAN)
+    phase = folder and _phase()
+    if not folder or not phase:
+        return
+    _read[phase] = _read.get(phase, 0) + 1
+    for fault in json.loads((Path(folder) / 'plan.json').read_text()):
+        if fault['phase'] == phase and _read[phase] > fault['after'] and _claim(Path(folder) / fault['id']):
+            _ACTIONS[fault['action']](Path(folder) / fault['id'])
+
+
+def _phase() -> str | None:
+    frame = sys._getframe(2)
+    while frame is not None:
+        found = _PLACES.get((frame.f_globals.get('__name__', '').removeprefix('nni_dna.phases.'), frame.f_code.co_name))
+        if found:
+            return found
+        frame = frame.f_back
+    return None
+
+
+def _claim(marker: Path) -> bool:
+    try:
+        marker.touch(exist_ok=False)
+        return True
+    except FileExistsError:
+        return False
+
+
+def _kill(marker: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _freeze(marker: Path) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _hang(marker: Path) -> None:
+    while True:
+        time.sleep(1)
+
+
+def _wait(marker: Path) -> None:
+    """Stay in this phase until the fault outside has happened."""
+    deadline = time.monotonic() + 60
+    while not marker.with_suffix('.go').exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _fill_memory(marker: Path) -> None:
+    torch.empty(1 << 46)
+
+
+_ACTIONS = {'kill': _kill, 'freeze': _freeze, 'hang': _hang, 'wait': _wait, 'memory': _fill_memory,
+            'nan': lambda marker: _bad.add(float('nan')), 'inf': lambda marker: _bad.add(float('inf'))}

@@ -1,0 +1,120 @@
+"""A real NNI experiment whose processes are killed, and what its user then does."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import psutil
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / 'tests'), str(ROOT / 'tests' / 'nni_host')]
+os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+
+import toys  # noqa: E402
+from experiment import NniExperiment  # noqa: E402
+from faulty import PLAN  # noqa: E402
+
+__all__ = ['PHASES', 'Host', 'settings', 'plan_faults', 'marked', 'kill']
+
+PHASES = ('teacher', 'distill', 'rate', 'retrain')
+_MOST = {'teacher': 100, 'distill': 600, 'rate': 20, 'retrain': 100}  # images that the phase reads in one trial, at the least
+
+
+def settings(work: Path, **changes: Any) -> dict[str, Any]:
+    """``classArgs`` of the toy campaign: a teacher, four cells, two winners."""
+    own = {'data': {'name': 'faulty.images'}, 'teacher': {'name': 'faulty.Teacher', 'epochs': 4},
+           'space': {'name': 'faulty.Space'}, 'distill': {'epochs': 20}, 'retrain': {'epochs': 4}}
+    for key, value in changes.items():
+        own[key] = {**own.get(key, {}), **value} if isinstance(value, dict) else value
+    return toys.settings(work, **own)
+
+
+def plan_faults(folder: Path, action: str, seed: int, phases: Sequence[str] = PHASES, times: int = 1) -> None:
+    """Write the plan for trials that are started from now on: faults in these phases, at images that the seed chooses."""
+    rng = random.Random(seed)
+    faults = [{'id': f'{phase}{number}', 'phase': phase, 'action': action, 'after': rng.randrange(_MOST[phase])}
+              for phase in phases for number in range(times)]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'plan.json').write_text(json.dumps(faults))
+    os.environ[PLAN] = str(folder)
+
+
+def marked(folder: Path) -> list[Path]:
+    """The faults that have come, in their order."""
+    found = [file for file in folder.iterdir() if not file.suffix]  # not the plan, nor what lets a process go on
+    return sorted(found, key=lambda file: file.stat().st_mtime_ns)
+
+
+def kill(process: psutil.Process) -> None:
+    """kill -9."""
+    try:
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    except psutil.NoSuchProcess:
+        pass
+
+
+class Host(NniExperiment):
+    """An experiment on a real manager.
+
+    Parameters
+    ----------
+    folder
+        For the YAML file, NNI's files and the work folder.
+    **changes
+        To the settings.
+    """
+
+    def __init__(self, folder: Path, trials: int = 2, **changes: Any):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.work = folder / 'work'
+        here = str(Path(__file__).resolve().parent)
+        super().__init__(folder, {
+            'searchSpace': {}, 'trialCodeDirectory': here, 'trialConcurrency': trials, 'tuner': {
+                'className': 'nni_dna.DNAAdvisor', 'codeDirectory': here,
+                'classArgs': settings(self.work, **changes)}})
+
+    def manager(self) -> psutil.Process | None:
+        """Node's process."""
+        for process in psutil.process_iter(['cmdline']):
+            words = process.info['cmdline'] or []
+            if any(word.endswith('main.js') for word in words) and str(self.port) in words:
+                return process
+        return None
+
+    def dispatcher(self) -> psutil.Process | None:
+        """The advisor's process."""
+        manager = self.manager()
+        for process in psutil.process_iter(['cmdline', 'ppid']):
+            if '--exp_params' in (process.info['cmdline'] or []) and manager and process.info['ppid'] == manager.pid:
+                return process
+        return None
+
+    def state(self) -> str:
+        """The experiment's status; nothing where the manager does not answer."""
+        try:
+            return self.status()
+        except requests.RequestException:
+            return ''
+
+    def restart(self) -> None:
+        """What a user does once a process of NNI's is gone: ``nnictl stop`` and ``nnictl resume``."""
+        self.stop()
+        self.resume()
+
+    def until_done(self, seconds: float = 600) -> str:
+        """Wait until the experiment has ended, and say how."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if (state := self.state()) in ('DONE', 'ERROR'):
+                return state
+            time.sleep(0.3)
+        raise AssertionError(f'{self.folder}: not ended within {seconds} s; status {self.state()!r}')
