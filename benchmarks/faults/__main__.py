@@ -1,8 +1,8 @@
 """What do faults cost? A small campaign is disturbed in one way after another; each must end as the undisturbed one does.
 
-For each case: how often the fault happened, how many tasks were finished before the last time, how many of these were lost, how many trials
-were repeated, whether the ranking and all ratings are those of the undisturbed campaign, and the longest time from a fault to the
-end of the tasks that it met.
+For each case: how often the fault happened, how many tasks were finished before the last time, how many of these were lost, how
+many trials were repeated, whether the ranking and all ratings are those of the undisturbed campaign, and the longest time from a
+fault to the end of the tasks that it met.
 
     python -W ignore benchmarks/faults --out benchmarks/data/faults.json
 """

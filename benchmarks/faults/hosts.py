@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Sequence
 
 import psutil
 import requests
@@ -86,16 +86,19 @@ class Host(NniExperiment):
         """Node's process."""
         for process in psutil.process_iter(['cmdline']):
             words = process.info['cmdline'] or []
-            if any(word.endswith('main.js') for word in words) and str(self.port) in words:
+            if any(word.endswith('nni_node/main.js') for word in words) and str(self.port) in words:
                 return process
         return None
 
     def dispatcher(self) -> psutil.Process | None:
         """The advisor's process."""
         manager = self.manager()
-        for process in psutil.process_iter(['cmdline', 'ppid']):
-            if '--exp_params' in (process.info['cmdline'] or []) and manager and process.info['ppid'] == manager.pid:
-                return process
+        for process in manager.children(recursive=True) if manager else ():
+            try:
+                if '--exp_params' in process.cmdline():
+                    return process
+            except psutil.Error:
+                pass
         return None
 
     def state(self) -> str:
