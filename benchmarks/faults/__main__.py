@@ -13,19 +13,15 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import hosts
 import torch
 from nni_cases import killed_dispatchers, killed_managers, killed_trials
 from record import HEAD
-
-from nni_dna.campaign.campaign import Campaign
-from nni_dna.campaign.config import ConfigSetup
-from nni_dna.phases import run_campaign
-from nni_dna.settings import read_settings
+from soak import soak
 
 CASES = {'trials': killed_trials, 'dispatcher': killed_dispatchers, 'manager': killed_managers}
 
@@ -33,22 +29,28 @@ CASES = {'trials': killed_trials, 'dispatcher': killed_dispatchers, 'manager': k
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--cases', nargs='*', choices=list(CASES), default=list(CASES))
+    parser.add_argument('--soak', type=float, metavar='SECONDS',
+                        help='also run about 200 trials, of whose processes one is killed every so many seconds, on average')
     parser.add_argument('--seed', type=int, default=0, help='of where and when faults happen; the campaign has a seed of its own')
     parser.add_argument('--out', type=Path, help='JSON file of the results')
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     os.environ['OMP_NUM_THREADS'] = '1'
     base = Path(tempfile.mkdtemp(prefix='faults-'))
-    undisturbed = base / 'undisturbed'
-    run_campaign(Campaign(ConfigSetup(read_settings(hosts.settings(undisturbed), base), {}), Path(__file__).parent))
-    print(HEAD, flush=True)
-    rows = []
+    found: dict[str, Any] = {}
+    if arguments.soak:
+        found['soak'] = soak(base / 'soak', arguments.soak, arguments.seed)
+    if arguments.cases:
+        undisturbed = hosts.run_undisturbed(base / 'undisturbed')
+        print(HEAD, flush=True)
+        found['rows'] = []
     for name in arguments.cases:
-        rows.append(CASES[name](base / name, undisturbed, arguments.seed))
-        print(rows[-1], flush=True)
+        row = CASES[name](base / name, undisturbed, arguments.seed)
+        print(row, flush=True)
+        found['rows'].append(row.plain())
     if arguments.out:
-        result = {'command': ' '.join(['python', *sys.argv]), 'python': platform.python_version(), 'torch': torch.__version__,
-                  'seed': arguments.seed, 'rows': [row.plain() for row in rows]}
+        before = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}  # the soak may be run by itself
+        result = {**before, 'python': platform.python_version(), 'torch': torch.__version__, 'seed': arguments.seed, **found}
         arguments.out.write_text(json.dumps(result, indent=2) + '\n')
 
 

@@ -17,6 +17,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))
 
 import torch  # noqa: E402
 import toys  # noqa: E402
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace  # noqa: E402
+from torch import nn  # noqa: E402
 from toys import Space  # noqa: E402, F401
 
 from nni_dna.data.sources import TensorImages  # noqa: E402
@@ -104,3 +106,21 @@ def _fill_memory(marker: Path) -> None:
 
 _ACTIONS = {'kill': _kill, 'freeze': _freeze, 'hang': _hang, 'wait': _wait, 'memory': _fill_memory,
             'nan': lambda marker: _bad.add(float('nan')), 'inf': lambda marker: _bad.add(float('inf'))}
+
+
+def _cell(label, in_channels, width, out_channels):
+    return nn.Sequential(toys._layer(f'{label}a', in_channels, width, 2), toys._layer(f'{label}b', width, out_channels, 1))
+
+
+class Many(ModelSpace):
+    """Two blocks that choose among many cells of two layers, each cell of another width."""
+
+    def __init__(self, num_classes=4, cells=24):
+        super().__init__()
+        self.blocks = nn.Sequential(
+            LayerChoice({f'w{2 + i}': _cell(f'c{i}', 3, 2 + i, 4) for i in range(cells)}, label='cell1'),
+            LayerChoice({f'w{2 + i}': _cell(f'd{i}', 4, 2 + i, 8) for i in range(cells)}, label='cell2'))
+        self.classifier = nn.Linear(8, num_classes)
+
+    def forward(self, x):
+        return self.classifier(self.blocks(x).mean((2, 3)))

@@ -22,7 +22,12 @@ import toys  # noqa: E402
 from experiment import NniExperiment  # noqa: E402
 from faulty import PLAN  # noqa: E402
 
-__all__ = ['PHASES', 'Host', 'settings', 'plan_faults', 'marked', 'kill']
+from nni_dna.campaign.campaign import Campaign  # noqa: E402
+from nni_dna.campaign.config import ConfigSetup  # noqa: E402
+from nni_dna.phases import run_campaign  # noqa: E402
+from nni_dna.settings import read_settings  # noqa: E402
+
+__all__ = ['PHASES', 'Host', 'settings', 'run_undisturbed', 'plan_faults', 'marked', 'kill']
 
 PHASES = ('teacher', 'distill', 'rate', 'retrain')
 _MOST = {'teacher': 100, 'distill': 600, 'rate': 20, 'retrain': 100}  # images that the phase reads in one trial, at the least
@@ -45,6 +50,14 @@ def plan_faults(folder: Path, action: str, seed: int, phases: Sequence[str] = PH
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'plan.json').write_text(json.dumps(faults))
     os.environ[PLAN] = str(folder)
+
+
+def run_undisturbed(work: Path, **changes: Any) -> Path:
+    """The work folder of the same campaign, run in this process without a fault."""
+    os.environ.pop(PLAN, None)
+    settings_ = read_settings(settings(work, **changes), work.parent)
+    run_campaign(Campaign(ConfigSetup(settings_, {}), Path(__file__).resolve().parent))
+    return work
 
 
 def marked(folder: Path) -> list[Path]:

@@ -142,8 +142,8 @@ class DNA(Strategy):
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> ExecutableModelSpace:
         """Check everything checkable and claim the work folder."""
         if self._settings.stall_minutes is not None and not isinstance(engine, TrainingServiceExecutionEngine):
-            raise NotImplementedError("stall_minutes: expected the training-service engine ('ts'), whose trials can be cancelled, "
-                                      f'got {type(engine).__name__}, which runs tasks in this process; leave it out')
+            raise NotImplementedError("stall_minutes: expected the engine 'ts', whose trials can be cancelled, got "
+                                      f'{type(engine).__name__}, which runs tasks in this process; leave it out')
         parts = Parts(space=traced(model_space), evaluator=model_space.evaluator, mutation_hooks=self._hooks,
                       **self._loaders)
         if isinstance(parts.evaluator, Mutable) and parts.evaluator.simplify():

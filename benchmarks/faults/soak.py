@@ -1,0 +1,67 @@
+"""A campaign of about 200 trials, of whose processes one is killed every few seconds."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+from hosts import Host, kill, run_undisturbed
+from record import Watch, events, outcome
+
+__all__ = ['soak']
+
+MANY = {'space': {'name': 'faulty.Many'}, 'search': {'top_k': 150}, 'distill': {'epochs': 2}, 'teacher': {'epochs': 2},
+        'retrain': {'epochs': 2}, 'retries': 1000}  # killed trials are none of theirs
+_SHARES = {'trial': 0.92, 'dispatcher': 0.04, 'manager': 0.04}
+
+
+def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
+    """Run it, with ``nnictl stop`` and ``nnictl resume`` after each death of the dispatcher or the manager.
+
+    Parameters
+    ----------
+    folder
+        For all its files.
+    seconds
+        Mean time between two kills.
+    seed
+        Of when who is killed.
+
+    Returns
+    -------
+    dict
+        Kills survived by kind, trials, tasks, tasks lost, and whether all tables and the ranking are the undisturbed run's.
+    """
+    folder.mkdir(parents=True)
+    undisturbed = run_undisturbed(folder / 'undisturbed', **MANY)
+    rng, kills, errors, begun = random.Random(seed), dict.fromkeys(_SHARES, 0), 0, time.monotonic()
+    with Host(folder / 'soak', trials=3, **MANY) as host:
+        watch = Watch(host.work)
+        while (state := host.state()) != 'DONE':
+            if state == 'ERROR':  # which no kill explains
+                errors += 1
+                assert errors < 5, host.log('nnimanager')[-5000:]
+                host.restart()
+            time.sleep(rng.uniform(0.5, 1.5) * seconds)
+            victim = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
+            trials = [process for _, process in sorted(host.running().items())] if victim == 'trial' else []
+            process = rng.choice(trials) if trials else getattr(host, victim)() if victim != 'trial' else None
+            if process is None or host.state() == 'DONE':
+                continue
+            watch.note()
+            kill(process)
+            kills[victim] += 1
+            if victim != 'trial':
+                host.restart()
+            done = sum(event['event'] == 'finished' for event in events(host.work))
+            print(f'{time.monotonic() - begun:7.0f} s  {victim} killed; kills {sum(kills.values())}, finished {done}', flush=True)
+    row = watch.row('soak', undisturbed)
+    started = [event['task'] for event in events(host.work) if event['event'] == 'started']
+    found = {'kills': kills, 'tasks': len(outcome(host.work)['ranking']) + len(outcome(host.work)['tables']) + 1,
+             'trials': len(started), 'repeated': row.repeated, 'lost': row.lost, 'equal': row.equal, 'errors': errors,
+             'seconds': round(time.monotonic() - begun)}
+    print(f'soak: {sum(kills.values())} kills survived {kills}, {found["tasks"]} tasks, {found["trials"]} trials, '
+          f'lost {row.lost}, equal {"yes" if row.equal else "NO"}, {found["seconds"]} s', flush=True)
+    return found
