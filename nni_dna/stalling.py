@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator
 
+from .files import writing
+
 if TYPE_CHECKING:
     from .assignment import Read
     from .campaign.campaign import Campaign
@@ -43,7 +45,8 @@ def marking(file: Path) -> Iterator[None]:
     def write() -> None:
         nonlocal count, last
         if time.monotonic() - last >= _APART or count == 1:
-            file.write_text(f'{name} {count}')
+            with writing(file):
+                file.write_text(f'{name} {count}')
             count, last = count + 1, time.monotonic()
 
     before, _current = _current, write

@@ -19,11 +19,15 @@ from typing import Any
 
 import hosts
 import torch
-from nni_cases import killed_dispatchers, killed_managers, killed_trials
+from file_cases import clock_jumps, cut_files, full_disk, read_only
+from nni_cases import (bad_numbers, hanging_trials, killed_dispatchers, killed_managers, killed_trials, short_memory,
+                       two_experiments)
 from record import HEAD
 from soak import soak
 
-CASES = {'trials': killed_trials, 'dispatcher': killed_dispatchers, 'manager': killed_managers}
+CASES = {'trials': killed_trials, 'dispatcher': killed_dispatchers, 'manager': killed_managers, 'cut': cut_files,
+         'disk': full_disk, 'read-only': read_only, 'hang': hanging_trials, 'numbers': bad_numbers, 'memory': short_memory,
+         'two': two_experiments, 'clock': clock_jumps}
 
 
 def main() -> None:
@@ -45,9 +49,10 @@ def main() -> None:
         print(HEAD, flush=True)
         found['rows'] = []
     for name in arguments.cases:
-        row = CASES[name](base / name, undisturbed, arguments.seed)
-        print(row, flush=True)
-        found['rows'].append(row.plain())
+        rows = CASES[name](base / name, undisturbed, arguments.seed)
+        for row in rows if isinstance(rows, list) else [rows]:
+            print(row, flush=True)
+            found['rows'].append(row if isinstance(row, str) else row.plain())
     if arguments.out:
         before = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}  # the soak may be run by itself
         result = {**before, 'python': platform.python_version(), 'torch': torch.__version__, 'seed': arguments.seed, **found}

@@ -15,6 +15,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))
 
+import nni  # noqa: E402
+import strategy_toys  # noqa: E402
 import torch  # noqa: E402
 import toys  # noqa: E402
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace  # noqa: E402
@@ -32,6 +34,15 @@ _bad: set[str] = set()  # what is to spoil the next feature map
 
 class Images(TensorImages):
     """Images that a fault may come with."""
+
+    def __getitem__(self, index):
+        strike()
+        return super().__getitem__(index)
+
+
+@nni.trace
+class Pictures(strategy_toys.Pictures):
+    """Images of a NasExperiment, likewise."""
 
     def __getitem__(self, index):
         strike()
@@ -58,8 +69,14 @@ def strike() -> None:
         return
     _read[phase] = _read.get(phase, 0) + 1
     for fault in json.loads((Path(folder) / 'plan.json').read_text()):
-        if fault['phase'] == phase and _read[phase] > fault['after'] and _claim(Path(folder) / fault['id']):
+        if fault['phase'] == phase and _read[phase] > fault['after'] and (_claim(Path(folder) / fault['id'])
+                                                                          or fault.get('always')):
             _ACTIONS[fault['action']](Path(folder) / fault['id'])
+
+
+def forget() -> None:
+    """Count this process's images from 0 again."""
+    _read.clear()
 
 
 def _phase() -> str | None:
@@ -104,7 +121,16 @@ def _fill_memory(marker: Path) -> None:
     torch.empty(1 << 46)
 
 
-_ACTIONS = {'kill': _kill, 'freeze': _freeze, 'hang': _hang, 'wait': _wait, 'memory': _fill_memory,
+def _call(marker: Path) -> None:
+    """What a benchmark that runs the campaign in its own process has put here."""
+    hook()
+
+
+def hook() -> None:
+    """Replaced by that benchmark."""
+
+
+_ACTIONS = {'call': _call, 'kill': _kill, 'freeze': _freeze, 'hang': _hang, 'wait': _wait, 'memory': _fill_memory,
             'nan': lambda marker: _bad.add(float('nan')), 'inf': lambda marker: _bad.add(float('inf'))}
 
 

@@ -20,7 +20,7 @@ os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.g
 
 import toys  # noqa: E402
 from experiment import NniExperiment  # noqa: E402
-from faulty import PLAN  # noqa: E402
+from faulty import PLAN, forget  # noqa: E402
 
 from nni_dna.campaign.campaign import Campaign  # noqa: E402
 from nni_dna.campaign.config import ConfigSetup  # noqa: E402
@@ -42,11 +42,15 @@ def settings(work: Path, **changes: Any) -> dict[str, Any]:
     return toys.settings(work, **own)
 
 
-def plan_faults(folder: Path, action: str, seed: int, phases: Sequence[str] = PHASES, times: int = 1) -> None:
-    """Write the plan for trials that are started from now on: faults in these phases, at images that the seed chooses."""
+def plan_faults(folder: Path, action: str, seed: int, phases: Sequence[str] = PHASES, always: bool = False) -> None:
+    """Write the plan for trials that are started from now on: a fault in each of these phases, at an image that the seed chooses.
+
+    Each happens once, or, if always, in every trial of the phase.
+    """
     rng = random.Random(seed)
-    faults = [{'id': f'{phase}{number}', 'phase': phase, 'action': action, 'after': rng.randrange(_MOST[phase])}
-              for phase in phases for number in range(times)]
+    faults = [{'id': f'{phase}-{action}', 'phase': phase, 'action': action, 'after': rng.randrange(_MOST[phase]),
+               'always': always} for phase in phases]
+    forget()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'plan.json').write_text(json.dumps(faults))
     os.environ[PLAN] = str(folder)
@@ -82,16 +86,23 @@ class Host(NniExperiment):
     ----------
     folder
         For the YAML file, NNI's files and the work folder.
+    trials
+        At the same time.
+    work
+        The work folder, where it is another one.
+    command
+        That starts a trial, where it is another one.
     **changes
         To the settings.
     """
 
-    def __init__(self, folder: Path, trials: int = 2, **changes: Any):
+    def __init__(self, folder: Path, trials: int = 2, work: Path | None = None, command: str = '', **changes: Any):
         folder.mkdir(parents=True, exist_ok=True)
-        self.work = folder / 'work'
+        self.work = work or folder / 'work'
         here = str(Path(__file__).resolve().parent)
         super().__init__(folder, {
-            'searchSpace': {}, 'trialCodeDirectory': here, 'trialConcurrency': trials, 'tuner': {
+            'searchSpace': {}, 'trialCodeDirectory': here, 'trialConcurrency': trials,
+            **({'trialCommand': command} if command else {}), 'tuner': {
                 'className': 'nni_dna.DNAAdvisor', 'codeDirectory': here,
                 'classArgs': settings(self.work, **changes)}})
 

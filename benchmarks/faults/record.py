@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Collection
 
 import numpy as np
 
@@ -84,38 +84,43 @@ class Watch:
     def __init__(self, work: Path):
         self.work = work
         self.ends: list[str] = []
-        self._faults: list[tuple[float, set[str], dict[str, int]]] = []  # when, tasks that ran, results by task
+        self._faults: list[tuple[int, float, set[str], dict[str, str]]] = []  # events before, when, tasks that ran, results
 
-    def note(self, when: float | None = None) -> None:
-        """A fault happens now, or happened at a time (seconds since 1970)."""
-        when = time.time() if when is None else when
+    def note(self, when: float | None = None, damaged: Collection[str] = ()) -> None:
+        """A fault happens.
+
+        Parameters
+        ----------
+        when
+            Seconds since 1970; nothing is now.
+        damaged
+            Finished tasks whose files the fault destroys, so that they have to be done again.
+        """
+        before = [event for event in events(self.work) if when is None or event['time'] <= when]
         running, finished = set(), {}
-        for event in events(self.work):
-            if event['time'] > when:
-                break
+        for event in before:
             if event['event'] == 'opened':
                 running.clear()
             elif event['event'] == 'started':
                 running.add(event['task'])
             elif event['event'] in ('failed', 'finished'):
                 running.discard(event['task'])
-            if event['event'] == 'finished':
+            if event['event'] == 'finished' and event['task'] not in damaged:
                 finished[event['task']] = event['sha256']
-        self._faults.append((when, running, finished))
+        self._faults.append((len(before), time.clock_gettime(time.CLOCK_REALTIME) if when is None else when, running, finished))
 
-    def row(self, case: str, undisturbed: Path) -> Row:
-        """The table's line, once the campaign is done."""
-        assert WorkFolder(self.work).read_ranking() is not None
+    def row(self, case: str, undisturbed: Path, timed: bool = True) -> Row:
+        """The table's line, once the campaign is done; without times where the clock jumped."""
         found = events(self.work)
         lost, seconds = set(), []
-        for when, running, finished in self._faults:
-            later = [event for event in found if event['time'] > when]
+        for count, when, running, finished in self._faults:
+            later = found[count:]
             lost |= {event['task'] for event in later if event['event'] == 'started' and event['task'] in finished}
             lost |= {event['task'] for event in later if event['event'] == 'finished'
                      and finished.get(event['task'], event['sha256']) != event['sha256']}
             ends = {event['task']: event['time'] for event in later if event['event'] == 'finished'}
             seconds.append(round(max((ends[task] - when for task in running if task in ends), default=0.0), 1))
         started = [event['task'] for event in found if event['event'] == 'started']
-        return Row(case=case, times=len(self._faults), finished=max((len(fault[2]) for fault in self._faults), default=0),
+        return Row(case=case, times=len(self._faults), finished=max((len(fault[3]) for fault in self._faults), default=0),
                    lost=len(lost), repeated=len(started) - len(set(started)), equal=outcome(self.work) == outcome(undisturbed),
-                   seconds=seconds, end=' '.join([*self.ends, 'DONE']))
+                   seconds=seconds if timed else [], end=', '.join([*self.ends, 'DONE']))

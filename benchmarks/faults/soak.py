@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from hosts import Host, kill, run_undisturbed
 from record import Watch, events, outcome
 
@@ -14,7 +17,8 @@ __all__ = ['soak']
 
 MANY = {'space': {'name': 'faulty.Many'}, 'search': {'top_k': 150}, 'distill': {'epochs': 2}, 'teacher': {'epochs': 2},
         'retrain': {'epochs': 2}, 'retries': 1000}  # killed trials are none of theirs
-_SHARES = {'trial': 0.92, 'dispatcher': 0.04, 'manager': 0.04}
+_QUICK = Path(__file__).resolve().parent / 'quick.py'
+_SHARES = {'trial': 0.94, 'dispatcher': 0.03, 'manager': 0.03}
 
 
 def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
@@ -36,8 +40,17 @@ def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
     """
     folder.mkdir(parents=True)
     undisturbed = run_undisturbed(folder / 'undisturbed', **MANY)
+    pool = folder / 'pool'
+    server = subprocess.Popen([sys.executable, str(_QUICK), 'serve', str(pool)])
+    try:
+        return _soak(folder, seconds, seed, undisturbed, pool)
+    finally:
+        server.kill()
+
+
+def _soak(folder: Path, seconds: float, seed: int, undisturbed: Path, pool: Path) -> dict[str, Any]:
     rng, kills, errors, begun = random.Random(seed), dict.fromkeys(_SHARES, 0), 0, time.monotonic()
-    with Host(folder / 'soak', trials=3, **MANY) as host:
+    with Host(folder / 'soak', command=f'{sys.executable} -S -E {_QUICK} {pool}', **MANY) as host:
         watch = Watch(host.work)
         while (state := host.state()) != 'DONE':
             if state == 'ERROR':  # which no kill explains
@@ -46,7 +59,7 @@ def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
                 host.restart()
             time.sleep(rng.uniform(0.5, 1.5) * seconds)
             victim = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
-            trials = [process for _, process in sorted(host.running().items())] if victim == 'trial' else []
+            trials = _running(pool) if victim == 'trial' else []
             process = rng.choice(trials) if trials else getattr(host, victim)() if victim != 'trial' else None
             if process is None or host.state() == 'DONE':
                 continue
@@ -64,4 +77,19 @@ def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
              'seconds': round(time.monotonic() - begun)}
     print(f'soak: {sum(kills.values())} kills survived {kills}, {found["tasks"]} tasks, {found["trials"]} trials, '
           f'lost {row.lost}, equal {"yes" if row.equal else "NO"}, {found["seconds"]} s', flush=True)
+    return found
+
+
+def _running(pool: Path) -> list[psutil.Process]:
+    """The processes of trials at work, in a certain order."""
+    found = []
+    for file in sorted(pool.parent.glob(f'{pool.name}.*')):
+        try:
+            process = psutil.Process(int(file.read_text() or 0))
+            if 'serve' in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+            else:
+                file.unlink()
+        except psutil.NoSuchProcess:
+            file.unlink()
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Callable
 
 import torch
@@ -12,6 +12,7 @@ from ..campaign.setup import Setup
 from ..campaign.tasks import Task
 from ..campaign.work import WorkFolder
 from ..errors import NniDnaError, OutOfMemoryError, WorkFolderError
+from ..files import writing
 from ..imports import add_to_path
 from ..lightning import seed_all
 from ..rating.memory import is_shortage
@@ -58,7 +59,7 @@ def run_task(work: WorkFolder, task: Task, report: Report, make_setup: Callable[
     Exception
         Whatever went wrong; its text is also kept in the work folder, for the campaign to show.
     """
-    with work.alone(task.id), marking(mark_file(work.root, task.id)):
+    with work.alone(task.id):
         work.take_error(task.id)  # of an earlier try
         done = work.finished_metric(task.id, task.basis)
         if done is not None:
@@ -81,8 +82,10 @@ def _run(work: WorkFolder, task: Task, report: Report, make_setup: Callable[[], 
     setup = make_setup()
     use_threads(setup.settings)
     seed_all(setup.settings.seed)
+    watched = setup.settings.stall_minutes is not None
     try:
-        outcome = _STEPS[task.phase](setup, work, task, progress)
+        with marking(mark_file(work.root, task.id)) if watched else nullcontext():
+            outcome = _STEPS[task.phase](setup, work, task, progress)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, NniDnaError) or not is_shortage(error):
             raise
@@ -90,5 +93,6 @@ def _run(work: WorkFolder, task: Task, report: Report, make_setup: Callable[[], 
                                'size or data.image_size, or run fewer trials at a time') from error
     metric = work.write_result(task.id, outcome.value, outcome.files, outcome.details, task.basis)
     for file in outcome.scratch:
-        file.unlink(missing_ok=True)
+        with writing(file):
+            file.unlink(missing_ok=True)
     return metric
