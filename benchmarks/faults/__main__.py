@@ -34,7 +34,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--cases', nargs='*', choices=list(CASES), default=list(CASES))
     parser.add_argument('--soak', type=float, metavar='SECONDS',
-                        help='also run about 200 trials, of whose processes one is killed every so many seconds, on average')
+                        help='also run a campaign of many trials, of whose processes one is killed every so many seconds')
+    parser.add_argument('--tasks', type=int, default=200, help='tasks of that campaign')
     parser.add_argument('--seed', type=int, default=0, help='of where and when faults happen; the campaign has a seed of its own')
     parser.add_argument('--out', type=Path, help='JSON file of the results')
     arguments = parser.parse_args()
@@ -42,21 +43,30 @@ def main() -> None:
     os.environ['OMP_NUM_THREADS'] = '1'
     base = Path(tempfile.mkdtemp(prefix='faults-'))
     found: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     if arguments.soak:
-        found['soak'] = soak(base / 'soak', arguments.soak, arguments.seed)
+        found['soak'] = {'seed': arguments.seed, **soak(base / 'soak', arguments.soak, arguments.tasks, arguments.seed)}
+        if arguments.out:
+            _write(arguments.out, found)
     if arguments.cases:
         undisturbed = hosts.run_undisturbed(base / 'undisturbed')
         print(HEAD, flush=True)
-        found['rows'] = []
     for name in arguments.cases:
         rows = CASES[name](base / name, undisturbed, arguments.seed)
         for row in rows if isinstance(rows, list) else [rows]:
             print(row, flush=True)
-            found['rows'].append(row if isinstance(row, str) else row.plain())
-    if arguments.out:
-        before = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}  # the soak may be run by itself
-        result = {**before, 'python': platform.python_version(), 'torch': torch.__version__, 'seed': arguments.seed, **found}
-        arguments.out.write_text(json.dumps(result, indent=2) + '\n')
+            if not isinstance(row, str):
+                rows[row.case] = row.plain()
+        if arguments.out:
+            _write(arguments.out, {**found, 'rows': rows})
+
+
+def _write(file: Path, found: dict[str, Any]) -> None:
+    """Write the results; those of other cases that the file has stay."""
+    before = json.loads(file.read_text()) if file.is_file() else {}
+    rows = {**before.get('rows', {}), **found.get('rows', {})}
+    result = {**before, 'python': platform.python_version(), 'torch': torch.__version__, **found, 'rows': rows}
+    file.write_text(json.dumps(result, indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -135,7 +135,12 @@ class Host(NniExperiment):
     def restart(self) -> None:
         """What a user does once a process of NNI's is gone: ``nnictl stop`` and ``nnictl resume``."""
         self.stop()
-        self.resume()
+        for patience in range(5):
+            try:
+                return self.resume()
+            except AssertionError:  # on a busy machine nnictl gives up on a manager that needs more than three seconds
+                time.sleep(5 * patience)
+        raise AssertionError(f'{self.folder}: nnictl resume failed five times')
 
     def until_done(self, seconds: float = 600) -> str:
         """Wait until the experiment has ended, and say how."""

@@ -1,4 +1,4 @@
-"""A campaign of about 200 trials, of whose processes one is killed every few seconds."""
+"""A campaign of many trials, of whose processes one is killed every few seconds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from record import Watch, events, outcome
 
 __all__ = ['soak']
 
-MANY = {'space': {'name': 'faulty.Many'}, 'search': {'top_k': 150}, 'distill': {'epochs': 2}, 'teacher': {'epochs': 2},
-        'retrain': {'epochs': 2}, 'retries': 1000}  # killed trials are none of theirs
+MANY = {'distill': {'epochs': 2}, 'teacher': {'epochs': 2}, 'retrain': {'epochs': 2}, 'retries': 1000}
 _QUICK = Path(__file__).resolve().parent / 'quick.py'
 _SHARES = {'trial': 0.94, 'dispatcher': 0.03, 'manager': 0.03}
 
 
-def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
+def soak(folder: Path, seconds: float, tasks: int, seed: int) -> dict[str, Any]:
     """Run it, with ``nnictl stop`` and ``nnictl resume`` after each death of the dispatcher or the manager.
 
     Parameters
@@ -30,6 +29,8 @@ def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
         For all its files.
     seconds
         Mean time between two kills.
+    tasks
+        How many there are: the teacher, a quarter of cells, and winners.
     seed
         Of when who is killed.
 
@@ -39,18 +40,20 @@ def soak(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
         Kills survived by kind, trials, tasks, tasks lost, and whether all tables and the ranking are the undisturbed run's.
     """
     folder.mkdir(parents=True)
-    undisturbed = run_undisturbed(folder / 'undisturbed', **MANY)
+    cells = tasks // 8
+    changes = {**MANY, 'space': {'name': 'faulty.Many', 'args': {'cells': cells}}, 'search': {'top_k': tasks - 2 * cells - 1}}
+    undisturbed = run_undisturbed(folder / 'undisturbed', **changes)
     pool = folder / 'pool'
     server = subprocess.Popen([sys.executable, str(_QUICK), 'serve', str(pool)])
     try:
-        return _soak(folder, seconds, seed, undisturbed, pool)
+        return _soak(folder, seconds, seed, changes, undisturbed, pool)
     finally:
         server.kill()
 
 
-def _soak(folder: Path, seconds: float, seed: int, undisturbed: Path, pool: Path) -> dict[str, Any]:
+def _soak(folder: Path, seconds: float, seed: int, changes: dict[str, Any], undisturbed: Path, pool: Path) -> dict[str, Any]:
     rng, kills, errors, begun = random.Random(seed), dict.fromkeys(_SHARES, 0), 0, time.monotonic()
-    with Host(folder / 'soak', command=f'{sys.executable} -S -E {_QUICK} {pool}', **MANY) as host:
+    with Host(folder / 'soak', command=f'{sys.executable} -S -E {_QUICK} {pool}', **changes) as host:
         watch = Watch(host.work)
         while (state := host.state()) != 'DONE':
             if state == 'ERROR':  # which no kill explains
