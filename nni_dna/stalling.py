@@ -27,6 +27,7 @@ _logger = logging.getLogger(__name__)
 
 _APART = 1.0  # seconds between the marks of a trial, at the least
 _FIRST = 10  # times as long may pass before a trial's first step: it imports, reads its data and may compile
+_START = ' 0'  # how the mark of a trial's start ends
 _current: Callable[[], None] | None = None
 
 
@@ -92,7 +93,8 @@ class Patience:
             self._changes += 1
         else:
             self._idle += passed
-        return self._idle > self._limit * (1 if self._changes > 1 else _FIRST)  # one change is the start, the next a step
+        stepped = self._changes > 0 and not found.endswith(_START)  # what was there before is another trial's
+        return self._idle > self._limit * (1 if stepped else _FIRST)
 
 
 def watch_for_stalls(manager: Manager, campaign: Campaign, read: Read) -> None:

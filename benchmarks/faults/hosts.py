@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import psutil
 import requests
@@ -106,6 +106,10 @@ class Host(NniExperiment):
                 'className': 'nni_dna.DNAAdvisor', 'codeDirectory': here,
                 'classArgs': settings(self.work, **changes)}})
 
+    def __enter__(self) -> Host:
+        _patiently(super().__enter__)
+        return self
+
     def manager(self) -> psutil.Process | None:
         """Node's process."""
         for process in psutil.process_iter(['cmdline']):
@@ -135,12 +139,7 @@ class Host(NniExperiment):
     def restart(self) -> None:
         """What a user does once a process of NNI's is gone: ``nnictl stop`` and ``nnictl resume``."""
         self.stop()
-        for patience in range(5):
-            try:
-                return self.resume()
-            except AssertionError:  # on a busy machine nnictl gives up on a manager that needs more than three seconds
-                time.sleep(5 * patience)
-        raise AssertionError(f'{self.folder}: nnictl resume failed five times')
+        _patiently(self.resume)
 
     def until_done(self, seconds: float = 600) -> str:
         """Wait until the experiment has ended, and say how."""
@@ -150,3 +149,14 @@ class Host(NniExperiment):
                 return state
             time.sleep(0.3)
         raise AssertionError(f'{self.folder}: not ended within {seconds} s; status {self.state()!r}')
+
+
+def _patiently(call: Callable[[], Any]) -> None:
+    """nnictl gives up on a manager that needs more than three seconds, as on a busy machine."""
+    for patience in range(1, 6):
+        try:
+            call()
+            return
+        except AssertionError:
+            time.sleep(5 * patience)
+    raise AssertionError('nnictl failed five times')
