@@ -20,14 +20,15 @@ from typing import Any
 import hosts
 import torch
 from file_cases import clock_jumps, cut_files, full_disk, read_only
+from nas_cases import killed_nas_experiments
 from nni_cases import (bad_numbers, hanging_trials, killed_dispatchers, killed_managers, killed_trials, short_memory,
                        two_experiments)
 from record import HEAD
 from soak import soak
 
-CASES = {'trials': killed_trials, 'dispatcher': killed_dispatchers, 'manager': killed_managers, 'cut': cut_files,
-         'disk': full_disk, 'read-only': read_only, 'hang': hanging_trials, 'numbers': bad_numbers, 'memory': short_memory,
-         'two': two_experiments, 'clock': clock_jumps}
+CASES = {'trials': killed_trials, 'dispatcher': killed_dispatchers, 'manager': killed_managers,
+         'nas': killed_nas_experiments, 'cut': cut_files, 'disk': full_disk, 'read-only': read_only, 'hang': hanging_trials,
+         'numbers': bad_numbers, 'memory': short_memory, 'two': two_experiments, 'clock': clock_jumps}
 
 
 def main() -> None:
