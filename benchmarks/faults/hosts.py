@@ -30,7 +30,8 @@ from nni_dna.settings import read_settings  # noqa: E402
 __all__ = ['PHASES', 'Host', 'settings', 'run_undisturbed', 'plan_faults', 'marked', 'kill']
 
 PHASES = ('teacher', 'distill', 'rate', 'retrain')
-_MOST = {'teacher': 100, 'distill': 600, 'rate': 20, 'retrain': 100}  # images that the phase reads in one trial, at the least
+# Images that the phase has read before a fault; a training of winners has a checkpoint by then.
+_AFTER = {'teacher': (0, 100), 'distill': (0, 600), 'rate': (0, 20), 'retrain': (70, 200)}
 
 
 def settings(work: Path, **changes: Any) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def plan_faults(folder: Path, action: str, seed: int, phases: Sequence[str] = PH
     Each happens once, or, if always, in every trial of the phase.
     """
     rng = random.Random(seed)
-    faults = [{'id': f'{phase}-{action}', 'phase': phase, 'action': action, 'after': rng.randrange(_MOST[phase]),
+    faults = [{'id': f'{phase}-{action}', 'phase': phase, 'action': action, 'after': rng.randrange(*_AFTER[phase]),
                'always': always} for phase in phases]
     forget()
     folder.mkdir(parents=True, exist_ok=True)
