@@ -53,8 +53,8 @@ def main() -> None:
         undisturbed = hosts.run_undisturbed(base / 'undisturbed')
         print(HEAD, flush=True)
     for name in arguments.cases:
-        rows = CASES[name](base / name, undisturbed, arguments.seed)
-        for row in rows if isinstance(rows, list) else [rows]:
+        measured = CASES[name](base / name, undisturbed, arguments.seed)
+        for row in measured if isinstance(measured, list) else [measured]:
             print(row, flush=True)
             if not isinstance(row, str):
                 rows[row.case] = row.plain()
