@@ -18,8 +18,9 @@ from .assignment import TrialAssigner
 from .campaign.tasks import Task
 from .errors import NniDnaError
 from .imports import add_to_path
-from .manager import Manager, config_folder
+from .manager import Manager, config_folder, end_with_manager
 from .settings import read_settings
+from .stalling import watch_for_stalls
 
 if TYPE_CHECKING:
     from .campaign.campaign import Campaign
@@ -67,6 +68,7 @@ class DNAAdvisor(MsgDispatcherBase):
         NniDnaError
             The one error that ended it; NNI logs it and the process exits with 1.
         """
+        end_with_manager()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where a script started nnictl with '&'
         try:
             super().run()
@@ -105,6 +107,7 @@ class DNAAdvisor(MsgDispatcherBase):
             if dispatcher_env_vars.NNI_MODE != 'resume':  # where it may be the number at which we ended the experiment
                 check_trial_limit(self._campaign.setup, config.get('maxTrialNumber'))
             self._assigner = TrialAssigner(self._manager, self._campaign.work.root, _assignment)
+            watch_for_stalls(self._manager, self._campaign, _assignment)
         self.send(CommandType.Initialized, '')
 
     def handle_request_trial_jobs(self, data: int) -> None:

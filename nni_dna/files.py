@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 from .errors import SettingsError, WorkFolderError
 
-__all__ = ['check_place', 'check_writable', 'sha256', 'write_atomically']
+__all__ = ['check_place', 'check_writable', 'sha256', 'write_atomically', 'writing']
 
 
 def check_place(path: Path) -> None:
@@ -63,13 +65,29 @@ def write_atomically(path: Path, content: bytes) -> None:
         Where; its folder exists.
     content
         What.
+
+    Raises
+    ------
+    WorkFolderError
+        If it cannot be written: the disk is full, or the folder read-only.
     """
     temporary = path.with_name(f'.{path.name}.{socket.gethostname()}.{os.getpid()}')  # machines have the same numbers
+    with writing(path):
+        try:
+            with temporary.open('wb') as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what to do where a file cannot be written."""
     try:
-        with temporary.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise WorkFolderError(f'{path} cannot be written: {error.strerror or error}; make room, or make its folder writable, and '
+                              'start again: what is finished is kept') from error

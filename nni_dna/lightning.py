@@ -10,6 +10,8 @@ from typing import Any, Iterator
 import pytorch_lightning as pl
 import torch
 
+from .stalling import mark
+
 __all__ = ['make_trainer', 'interruptible', 'seed_all', 'compute_device']
 
 
@@ -34,8 +36,9 @@ def make_trainer(max_epochs: int | None = None, **options: Any) -> pl.Trainer:
 def interruptible(trainer: pl.Trainer) -> Iterator[None]:
     """Let Ctrl+C end what a trainer does in here, and all that would follow.
 
-    Lightning 2.0 goes on after it as if the training had come to its end; later versions exit.
+    Lightning 2.0 goes on after it as if the training had come to its end; later versions exit. Each batch marks progress.
     """
+    trainer.callbacks.append(_Marks())
     try:
         yield
     except SystemExit as error:
@@ -43,6 +46,16 @@ def interruptible(trainer: pl.Trainer) -> Iterator[None]:
             raise
     if trainer.interrupted:
         raise KeyboardInterrupt
+
+
+class _Marks(pl.Callback):
+    """Tells that a batch is done."""
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        mark()
+
+    def on_validation_batch_end(self, *args: Any) -> None:
+        mark()
 
 
 def seed_all(seed: int) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Sequence
 from urllib.parse import urlsplit
 
+import psutil
 import requests
 
-__all__ = ['Manager', 'Row', 'config_folder']
+__all__ = ['Manager', 'Row', 'config_folder', 'end_with_manager']
 
 _logger = logging.getLogger(__name__)
 
@@ -80,10 +83,33 @@ class Manager:
                 time.sleep(2 ** patience)
         _logger.error('the search is done, but the manager could not be told; stop the experiment with nnictl stop')
 
+    def cancel(self, trial: str) -> None:
+        """End a trial; it comes back as USER_CANCELED."""
+        self._ask('DELETE', f'/trial-jobs/{trial}')
+
     def _ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         response = requests.request(method, f'{self.api}{path}', timeout=_TIMEOUT, **kwargs)
         response.raise_for_status()
         return response
+
+
+def end_with_manager() -> None:
+    """End this dispatcher as soon as the manager that started it is gone.
+
+    NNI's own tries for ten seconds to find the manager again. A manager that was resumed by then, on the same port, would give it
+    the first command, which is the resumed dispatcher's; and for so long it would hold the work folder.
+    """
+    def ancestors() -> list[int]:
+        return [process.pid for process in psutil.Process().parents()[:2]]  # a shell, and the manager
+
+    def watch() -> None:
+        while ancestors() == before:
+            time.sleep(0.3)
+        _logger.error("NNI's manager is gone; go on with nnictl resume")
+        os._exit(1)
+
+    before = ancestors()
+    threading.Thread(target=watch, name='manager watch', daemon=True).start()
 
 
 def config_folder(argv: Sequence[str] = sys.argv) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WorkFolderError
+from ..files import writing
 
 __all__ = ['Journal', 'VERSION']
 
@@ -64,9 +65,14 @@ class Journal:
             Its kind.
         **details
             JSON-able data.
+
+        Raises
+        ------
+        WorkFolderError
+            If it cannot be written; what was there before still counts.
         """
         line = json.dumps({'version': VERSION, 'time': round(time.time(), 3), 'event': event, **details}, sort_keys=True)
-        with self.path.open('ab+') as file:
+        with writing(self.path), self.path.open('ab+') as file:
             self._drop_cut_off_line(file)
             file.write(line.encode() + b'\n')
             file.flush()

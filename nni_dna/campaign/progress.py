@@ -50,7 +50,7 @@ class Progress:
         for phase, (done, total) in self.counts.items():
             mean = statistics.fmean(self.durations.get(phase) or known)
             left += mean * (total - done)
-            left -= sum(min(now - since, mean) for task, since in self.running.items() if task.startswith(phase + '/'))
+            left -= sum(max(0.0, min(now - since, mean)) for task, since in self.running.items() if task.startswith(phase + '/'))
         return left / max(1, len(self.running))
 
 

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Iterable, Mapping
+from typing import IO, Any, Iterable, Iterator, Mapping
 
 from ..errors import ResultError, WorkFolderError
-from ..files import check_writable, sha256, write_atomically
+from ..files import check_writable, sha256, write_atomically, writing
 from ..settings import differences, with_defaults
 from .journal import VERSION, Journal
 
 __all__ = ['WorkFolder']
+
+_logger = logging.getLogger(__name__)
 
 
 class WorkFolder:
@@ -107,7 +111,8 @@ class WorkFolder:
     def task_folder(self, task_id: str) -> Path:
         """The folder of a task, made if it is not there."""
         folder = self.root / task_id
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def code_folder(self) -> Path:
@@ -136,6 +141,25 @@ class WorkFolder:
         file.write(f'host {socket.gethostname()}, process {os.getpid()}')
         file.flush()
         return file
+
+    @contextmanager
+    def alone(self, task_id: str) -> Iterator[None]:
+        """Keep other trials from doing the same task; waits for one that does.
+
+        Where NNI's manager was killed, a trial that it had started may live on, and the resumed manager starts another one.
+        """
+        path = self.task_folder(task_id) / 'running'
+        with writing(path):
+            file = path.open('w')
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _logger.info('another trial does %s; this one waits for it', task_id)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                _logger.warning('%s: this storage has no locks (%s), so two trials could do one task', path, error)
+            yield
 
     def write_result(self, task_id: str, value: float, files: Iterable[Path], details: Mapping[str, Any],
                      basis: str = '') -> dict[str, Any]:
@@ -227,7 +251,8 @@ class WorkFolder:
         if not file.is_file():
             return ''
         text = file.read_text()
-        file.unlink()
+        with writing(file):
+            file.unlink()
         return text
 
     def write_ranking(self, ranking: Mapping[str, Any]) -> None:
@@ -270,7 +295,7 @@ def _what_matters(found: dict[str, Any]) -> dict[str, Any]:
     know how they were measured.
     """
     settings = {key: value for key, value in with_defaults(found['settings']).items()
-                if key not in ('work', 'preset', 'retries', 'threads', 'search', 'latency', 'retrain')}
+                if key not in ('work', 'preset', 'retries', 'stall_minutes', 'threads', 'search', 'latency', 'retrain')}
     if 'data' in settings:
         settings['data'] = {key: value for key, value in settings['data'].items() if key != 'workers'}
     return {'settings': settings, 'search_space': found['search_space']}

@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.memory import is_oom_error
 
 from ..errors import OutOfMemoryError
 
-__all__ = ['Pieces', 'shortage', 'halved']
+__all__ = ['Pieces', 'is_shortage', 'shortage', 'halved']
 
 # What oneDNN says where the CPU's memory is short, among other things.
 _ONEDNN = 'could not create a primitive', 'could not execute a primitive', 'could not create a memory'
@@ -27,12 +27,16 @@ def shortage(work: Callable[[], object]) -> str | None:
         work()
         return None
     except (RuntimeError, MemoryError) as error:
-        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or is_oom_error(error)
-                or str(error).startswith(_ONEDNN)):
+        if not is_shortage(error):
             raise
         said = f'{type(error).__name__}: {error}'
     torch.cuda.empty_cache()  # here, where the error no longer holds the tensors of the calls that it came through
     return said
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether an error says that memory is short, of any device."""
+    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or is_oom_error(error) or str(error).startswith(_ONEDNN)
 
 
 def halved(images: int, said: str, remedy: str) -> int:

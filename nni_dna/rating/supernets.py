@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..data.batches import images_of
 from ..spaces.chain import Cell
+from ..stalling import mark
 from ..supernet.supernet import BlockSupernet
 from .memory import Pieces
 from .traverse import PathRater
@@ -60,7 +61,8 @@ def rate_supernets(supernets: Mapping[Key, BlockSupernet], cells: Mapping[Key, S
     start, images, remedy = time.perf_counter(), 0, 'run fewer trials at a time, or lower data.image_size'
     paths = sum(cell.paths for own in cells.values() for cell in own)
     with _bar(paths, len(calibration), holdout) as bar:
-        raters = {key: PathRater(supernet.to(device), cells[key], measure, bar.update) for key, supernet in supernets.items()}
+        raters = {key: PathRater(supernet.to(device), cells[key], measure, lambda done: _advance(bar, done))
+                  for key, supernet in supernets.items()}
         pieces = Pieces(remedy)
         given, _ = _maps(pieces, maps_of, calibration, device)
         for (block, _), rater in raters.items():
@@ -75,6 +77,11 @@ def rate_supernets(supernets: Mapping[Key, BlockSupernet], cells: Mapping[Key, S
     seconds = time.perf_counter() - start
     _logger.info('%s paths rated on %d images in %.1f s: %.1f paths/s', f'{paths:,}', images, seconds, paths / seconds)
     return raters
+
+
+def _advance(bar: tqdm, done: int) -> None:
+    bar.update(done)
+    mark()
 
 
 def _maps(pieces: Pieces, maps_of: Callable[[torch.Tensor], Maps], images: torch.Tensor, device: torch.device) -> Maps:

@@ -18,6 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from ..data import ResumableLoader
 from ..errors import TrainingError
 from ..lightning import compute_device, interruptible, make_trainer
+from ..stalling import mark
 from .augmenting import on_batches
 from .checkpoint import PlainCheckpoints, random_states, resumable, set_random_states, spread_seeds
 from .dropping import drop_connect, set_dropout
@@ -172,6 +173,7 @@ def _measure(metric: Metric | MetricCollection, network: nn.Module, batches: Dat
     network.to(device).eval()
     for images, labels in batches:
         metric.update(network(images.to(device)), labels.to(device))
+        mark()
     network.cpu()
     return metric.compute()
 

@@ -229,6 +229,9 @@ class CommonSettings:
     """Of everything random."""
     retries: int = setting(NATURAL, default=2)
     """How often a failed trial is run again before the experiment stops."""
+    stall_minutes: float | None = setting(optional(POSITIVE), default=None)
+    """A trial that makes no step for so long is cancelled and counts as failed; before its first step it has ten times as long. A
+    step is a batch, or a path that is rated. Nothing waits for ever."""
     threads: int | None = setting(optional(COUNT), default=None)
     """CPU threads of a trial; nothing leaves PyTorch's choice. Trials that run at the same time should share the cores."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager, nullcontext
 from typing import Any, Callable, Iterator
 
@@ -76,7 +77,7 @@ def evaluate(evaluator: Evaluator, network: nn.Module, report: Callable[[float],
     Raises
     ------
     TrainingError
-        If it reported none.
+        If it reported none, or one that is not finite.
     """
     catcher = _Catcher(report)
     before = nni.trial._params
@@ -91,7 +92,10 @@ def evaluate(evaluator: Evaluator, network: nn.Module, report: Callable[[float],
     if catcher.final is None:
         raise TrainingError(f'evaluator: {type(evaluator).__name__} reported no final result; call nni.report_final_result at '
                             'its end (the Lightning evaluators of NNI do)')
-    return _number(catcher.final)
+    final = _number(catcher.final)
+    if not math.isfinite(final):
+        raise TrainingError(f'evaluator: expected a finite final result, got {final}; lower its learning rate, or check the data')
+    return final
 
 
 def _number(value: Any) -> float:

@@ -24,6 +24,7 @@ from ..errors import CampaignError, NniDnaError, ResultError, SettingsError, Wor
 from ..manager import Manager
 from ..settings import to_plain
 from ..spaces.files import recalled
+from ..stalling import watch_for_stalls
 from .interrupted import InterruptedTrials
 from .parts import Parts, traced
 from .settings import read_definition, read_hooks, read_strategy_settings
@@ -84,6 +85,8 @@ class DNA(Strategy):
         How often a failed trial is run again before the experiment stops.
     threads
         CPU threads of a trial.
+    stall_minutes
+        A trial that makes no step for so long is cancelled and counts as failed; on the training-service engine only.
 
     Errors name options by their section, as in a YAML file: ``search.max_params`` is ``max_params`` here, ``search.weights`` is
     ``block_weights``, ``space.blocks`` is ``blocks``, and ``data`` is what the loaders give.
@@ -103,7 +106,7 @@ class DNA(Strategy):
                  rate: Mapping[str, Any] | None = None, train_dataloaders: Any = None, val_dataloaders: Any = None,
                  mutation_hooks: Sequence[MutationHook] = (), seed: int = 0, retries: int = 2, threads: int | None = None,
                  max_memory: float | str | None = None, max_latency_ms: float | None = None,
-                 latency: Mapping[str, Any] | None = None):
+                 latency: Mapping[str, Any] | None = None, stall_minutes: float | None = None):
         super().__init__()
         let_nas_experiments_resume()
         self._settings = read_strategy_settings({
@@ -113,7 +116,7 @@ class DNA(Strategy):
                 'weights': list(block_weights) if isinstance(block_weights, tuple) else block_weights},
             'blocks': list(blocks) if isinstance(blocks, tuple) else blocks, 'distill': {} if distill is None else distill,
             'rate': {} if rate is None else rate, 'latency': {} if latency is None else latency, 'seed': seed, 'retries': retries,
-            'threads': threads}, Path.cwd())
+            'threads': threads, 'stall_minutes': stall_minutes}, Path.cwd())
         self._definition = read_definition(search_space)
         self._loaders = {'train_dataloaders': train_dataloaders, 'val_dataloaders': val_dataloaders}
         self._hooks = read_hooks(mutation_hooks)
@@ -138,6 +141,9 @@ class DNA(Strategy):
 
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> ExecutableModelSpace:
         """Check everything checkable and claim the work folder."""
+        if self._settings.stall_minutes is not None and not isinstance(engine, TrainingServiceExecutionEngine):
+            raise NotImplementedError("stall_minutes: expected the engine 'ts', whose trials can be cancelled, got "
+                                      f'{type(engine).__name__}, which runs tasks in this process; leave it out')
         parts = Parts(space=traced(model_space), evaluator=model_space.evaluator, mutation_hooks=self._hooks,
                       **self._loaders)
         if isinstance(parts.evaluator, Mutable) and parts.evaluator.simplify():
@@ -152,6 +158,7 @@ class DNA(Strategy):
             manager = Manager(engine.nodejs_binding.tuner_command_channel)
             self._assigner = TrialAssigner(manager, self._campaign.work.root, assignment)
             self._interrupted = InterruptedTrials(manager, self._assigner)
+            watch_for_stalls(manager, self._campaign, assignment)
         return model_space
 
     def _cleanup(self) -> None:

@@ -21,7 +21,7 @@ def minimal():
 
 def full():
     return {
-        'work': '/elsewhere/work', 'preset': 'imagenet', 'seed': 7, 'retries': 0, 'threads': 2,
+        'work': '/elsewhere/work', 'preset': 'imagenet', 'seed': 7, 'retries': 0, 'stall_minutes': 2.5, 'threads': 2,
         'data': {'name': 'imagefolder', 'root': 'images', 'args': {'allow_empty': True}, 'image_size': 64,
                  'batch_size': 8, 'holdout_per_class': None, 'holdout_images': None, 'holdout_folder': 'others',
                  'augment': 'imagenet', 'color_jitter': 0.1, 'random_erasing': 0.25, 'center_crop': 0.5,
@@ -146,7 +146,8 @@ COUNTS = ['data.image_size', 'data.batch_size', 'data.holdout_per_class', 'data.
           'rate.calibration_images', 'rate.max_paths', 'search.top_k', 'retrain.epochs',
           'retrain.lr_batch', 'retrain.accumulate', 'retrain.devices', 'threads', 'latency.batch_size', 'latency.threads']
 NATURALS = ['data.workers', 'retries', 'seed']
-POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs', 'search.max_latency_ms']
+POSITIVES = ['teacher.lr', 'distill.lr_first', 'distill.lr', 'retrain.lr', 'retrain.decay_epochs', 'search.max_latency_ms',
+             'stall_minutes']
 FRACTIONS = ['data.color_jitter', 'data.random_erasing', 'distill.lr_decay', 'distill.weight_decay', 'retrain.weight_decay',
              'retrain.label_smoothing', 'retrain.decay', 'retrain.color_jitter', 'retrain.random_erasing']
 SHARES = ['retrain.momentum', 'retrain.ema', 'retrain.dropout', 'retrain.drop_connect']

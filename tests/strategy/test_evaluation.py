@@ -296,3 +296,8 @@ def test_the_evaluators_trainer_stays_as_it_is():
     distillation_trainer(given, 3).fit(pl_module(), loader())
     assert given.trainer.max_epochs == 7 and given.trainer.current_epoch == 0
     assert given.trainer.trace_kwargs['max_epochs'] == 7
+
+
+def test_a_final_result_that_is_no_number_is_refused():
+    with pytest.raises(TrainingError, match='expected a finite final result, got nan; lower its learning rate'):
+        evaluate(FunctionalEvaluator(by_function, final=float('nan')), toys.Teacher(), lambda value: None)

@@ -651,3 +651,9 @@ def test_on_the_sequential_engine_a_task_is_its_own_even_in_a_trial_of_nnis(tmp_
     monkeypatch.setattr('nni_dna.strategy.task.trial_env_vars', SimpleNamespace(NNI_PLATFORM='local'))
     assert run(experiment(strategy(tmp_path / 'work', teacher))) is True
     assert rated(tmp_path / 'work') == rated(finished.work)
+
+
+def test_stalled_tasks_cannot_be_cancelled_where_they_run_in_this_process(work, teacher):
+    with pytest.raises(NotImplementedError, match="stall_minutes: expected the engine 'ts'.*got SequentialExecutionEngine"):
+        run(experiment(strategy(work, teacher, stall_minutes=1)))
+    assert not work.exists()
