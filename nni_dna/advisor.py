@@ -121,7 +121,7 @@ class DNAAdvisor(MsgDispatcherBase):
         """Interrupted trials of a resumed experiment, which the manager submits again by itself."""
         with self._lock:
             for trial in data:
-                trial = nni.load(trial) if isinstance(trial, str) else trial
+                trial = json.loads(trial) if isinstance(trial, str) else trial  # nni.load would unpickle
                 if _is_ours(trial):
                     self._started(Task.from_parameters(trial['parameters']), trial['parameter_id'])
 
@@ -130,7 +130,7 @@ class DNAAdvisor(MsgDispatcherBase):
         if data['type'] == 'FINAL':
             value = data['value']
             with self._lock:
-                self._metrics[data['trial_job_id']] = nni.load(value) if isinstance(value, str) else value
+                self._metrics[data['trial_job_id']] = json.loads(value) if isinstance(value, str) else value
                 self._lock.notify_all()
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Any, Iterable, Mapping
 
 from ..errors import ResultError, WorkFolderError
-from ..files import check_writable, sha256, write_atomically
+from ..files import check_writable, inside, sha256, write_atomically
 from ..settings import differences, with_defaults
+from ..trust import remember
 from .journal import VERSION, Journal
 
 __all__ = ['WorkFolder']
@@ -52,7 +53,7 @@ class WorkFolder:
             If the folder belongs to other settings (says what differs), holds something else, or cannot be written.
         """
         wanted = json.loads(json.dumps({'version': VERSION, **record}, default=str))
-        if self._settings_file.exists():
+        if self.settings_file.exists():
             lines = differences(_what_matters(self._read_settings_file()), _what_matters(wanted))
             if lines:
                 raise WorkFolderError(f'work: {self.root} belongs to other settings: {"; ".join(lines)}; '
@@ -87,7 +88,8 @@ class WorkFolder:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = self.lock()
-            self._write_json(self._settings_file, {**wanted, 'code': str(code)})
+            self._write_json(self.settings_file, {**wanted, 'code': str(code)})
+            remember(self.settings_file)
             return lock
         except WorkFolderError:
             raise
@@ -106,7 +108,7 @@ class WorkFolder:
 
     def task_folder(self, task_id: str) -> Path:
         """The folder of a task, made if it is not there."""
-        folder = self.root / task_id
+        folder = inside(self.root, task_id)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -190,7 +192,7 @@ class WorkFolder:
         ResultError
             If the result or a file is missing or another one.
         """
-        file = self.root / task_id / 'result.json'
+        file = inside(self.root, f'{task_id}/result.json')
         if not file.is_file():
             raise ResultError(f'{task_id}: expected {file}, which is missing')
         if reported is not None and sha256(file) != reported:
@@ -207,9 +209,7 @@ class WorkFolder:
         for name, digest in files.items():
             if not name.endswith(only):
                 continue
-            path = (self.root / name).resolve()
-            if not path.is_relative_to(self.root.resolve()):
-                raise ResultError(f'{task_id}: {name!r} is outside the work folder')
+            path = inside(self.root, name)
             if not path.is_file() or sha256(path) != digest:
                 raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs)')
         return result
@@ -241,15 +241,16 @@ class WorkFolder:
         write_atomically(self.root / 'over_training.json', json.dumps(content, indent=2).encode() + b'\n')
 
     @property
-    def _settings_file(self) -> Path:
+    def settings_file(self) -> Path:
+        """The file that says which experiment this is."""
         return self.root / 'settings.json'
 
     def _read_settings_file(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._settings_file.read_bytes())
+            found = json.loads(self.settings_file.read_bytes())
             version = found['version']
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WorkFolderError(f'work: expected {self._settings_file} of a work folder, got '
+            raise WorkFolderError(f'work: expected {self.settings_file} of a work folder, got '
                                   f'{type(error).__name__}: {error}; name the work folder of an experiment') from error
         if version != VERSION:
             raise WorkFolderError(f'work: {self.root} was written by version {version!r} of the format, this is {VERSION}; use '

@@ -16,13 +16,13 @@ from torch import nn
 from ..data import ImageData
 from ..errors import DataError, SettingsError, SpaceError, WeightsError, WorkFolderError
 from ..files import check_writable, sha256, write_atomically
-from ..imports import add_to_path
 from ..lightning import seed_all
 from ..loading import find_winner
 from ..settings.reader import read_section
 from ..settings.sections import DataSettings, RetrainSettings
 from ..spaces.build import build_space
 from ..spaces.freezing import plain_network
+from ..trust import import_from, remember
 from ..weights import load_weights, save_weights
 from .augmenting import training_batches
 from .dropping import check_dropping
@@ -92,6 +92,7 @@ def transfer(work: str | Path, output: str | Path, *, data: Mapping[str, Any], r
     save_weights(parts.network, folder / _WEIGHTS)
     record = {**parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS, 'sha256': sha256(folder / _WEIGHTS)}
     write_atomically(folder / RECORD, json.dumps(record, indent=2).encode() + b'\n')
+    remember(folder / RECORD)
     checkpoint.unlink(missing_ok=True)
     return record
 
@@ -108,8 +109,8 @@ def load_transferred(folder: Path) -> nn.Module:
     file = folder / record['weights']
     if not file.is_file() or sha256(file) != record['sha256']:
         raise WeightsError(f'{file} is missing or not the file that the transfer wrote (its SHA-256 differs)')
-    add_to_path(record['code'])
     space = record['space']
+    import_from(folder / RECORD, [space['name']], record['code'])
     network = plain_network(build_space(space['name'], space['args'], record['classes_before']), record['architecture'])
     _renew_classifier(network, record['classes_before'], record['num_classes'])
     load_weights(network, file, str(folder))
