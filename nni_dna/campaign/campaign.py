@@ -74,7 +74,7 @@ class Campaign:
 
     def _replay(self) -> None:
         """Take up what the journal says was finished, as far as the files bear it out."""
-        for event in self.work.journal.read():
+        for event in self.work.events():
             if event['event'] == 'started':
                 self._parameter_ids = max(self._parameter_ids, event['parameter_id'] + 1)
             elif event['event'] == 'finished':

@@ -12,6 +12,8 @@ from ..distill.loads import Loads, balanced, measure_loads
 from ..errors import WorkFolderError
 from ..files import write_atomically
 from ..lightning import compute_device
+from ..versions import FORMAT
+from .records import GROUPS, read_record
 from .tasks import supernet_id
 
 if TYPE_CHECKING:
@@ -45,12 +47,12 @@ def find_groups(setup: Setup) -> list[list[str]]:
     loads = None
     if file.is_file():
         try:
-            found = json.loads(file.read_bytes())
+            found = read_record(file, GROUPS, WorkFolderError, 'delete it to measure again')
             loads = Loads(teacher=[float(part) for part in found['teacher']],
                           supernets={keys[name]: float(part) for name, part in found['supernets'].items()})
             if len(loads.teacher) != len(setup.chain.blocks) or set(loads.supernets) != set(names):
                 raise ValueError('it is of other blocks')
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError) as error:
             raise WorkFolderError(f'work: {file} cannot be read: {type(error).__name__}: {error}; delete it to measure '
                                   'again') from error
     if loads is None:
@@ -59,6 +61,6 @@ def find_groups(setup: Setup) -> list[list[str]]:
         space = setup.build_space()
         supernets = {(b, s): setup.supernet(space, b, name) for b, s, _, name in setup.chain.supernets()}
         loads = measure_loads(setup.teacher(None), supernets, torch.zeros(_IMAGES, *setup.data.image_shape, device=device))
-        write_atomically(file, json.dumps({'device': str(device), 'teacher': loads.teacher, 'supernets': {
+        write_atomically(file, json.dumps({'version': FORMAT, 'device': str(device), 'teacher': loads.teacher, 'supernets': {
             names[key]: part for key, part in loads.supernets.items()}}, indent=2).encode() + b'\n')
     return [[names[key] for key in group] for group in balanced(loads, setup.settings.distill.tasks)]

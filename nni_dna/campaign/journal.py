@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WorkFolderError
+from ..versions import FORMAT, check_version
 
-__all__ = ['Journal', 'VERSION']
-
-VERSION = 1
+__all__ = ['Journal']
 
 
 class Journal:
@@ -46,12 +45,10 @@ class Journal:
             try:
                 event = json.loads(line)
                 version = event['version']
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise WorkFolderError(f'{self.path}, line {number}: expected an event in JSON, got {line[:80]!r}; the journal '
                                       'is damaged: restore it, or name another work folder') from error
-            if version != VERSION:
-                raise WorkFolderError(f'{self.path}, line {number}: expected version {VERSION}, got {version!r}; use the '
-                                      'version of nni_dna that wrote it, or name another work folder')
+            check_version(version, f'{self.path}, line {number}', WorkFolderError)
             events.append(event)
         return events
 
@@ -65,7 +62,7 @@ class Journal:
         **details
             JSON-able data.
         """
-        line = json.dumps({'version': VERSION, 'time': round(time.time(), 3), 'event': event, **details}, sort_keys=True)
+        line = json.dumps({'version': FORMAT, 'time': round(time.time(), 3), 'event': event, **details}, sort_keys=True)
         with self.path.open('ab+') as file:
             self._drop_cut_off_line(file)
             file.write(line.encode() + b'\n')

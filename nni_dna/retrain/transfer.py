@@ -13,9 +13,10 @@ from typing import Any, Callable, Mapping
 import torch
 from torch import nn
 
+from ..campaign.records import TRANSFER, read_record
 from ..data import ImageData
 from ..errors import DataError, SettingsError, SpaceError, WeightsError, WorkFolderError
-from ..files import check_writable, sha256, write_atomically
+from ..files import check_writable, inside, sha256, write_atomically
 from ..lightning import seed_all
 from ..loading import find_winner
 from ..settings.reader import read_section
@@ -23,6 +24,7 @@ from ..settings.sections import DataSettings, RetrainSettings
 from ..spaces.build import build_space
 from ..spaces.freezing import plain_network
 from ..trust import import_from, remember
+from ..versions import FORMAT
 from ..weights import load_weights, save_weights
 from .augmenting import training_batches
 from .dropping import check_dropping
@@ -90,7 +92,8 @@ def transfer(work: str | Path, output: str | Path, *, data: Mapping[str, Any], r
         parts.train(keep, checkpoint)
     found = accuracies(parts.network, parts.data.task.num_classes, parts.data.test())
     save_weights(parts.network, folder / _WEIGHTS)
-    record = {**parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS, 'sha256': sha256(folder / _WEIGHTS)}
+    record = {'version': FORMAT, **parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS,
+              'sha256': sha256(folder / _WEIGHTS)}
     write_atomically(folder / RECORD, json.dumps(record, indent=2).encode() + b'\n')
     remember(folder / RECORD)
     checkpoint.unlink(missing_ok=True)
@@ -102,11 +105,11 @@ def load_transferred(folder: Path) -> nn.Module:
 
     Raises
     ------
-    WeightsError
-        If the weights are not those that were written.
+    WeightsError, WorkFolderError, ResultError
+        If the weights are not those that were written, or the record of the transfer is damaged or of another version.
     """
-    record = json.loads((folder / RECORD).read_bytes())
-    file = folder / record['weights']
+    record = read_record(folder / RECORD, TRANSFER, WorkFolderError, 'restore it, or transfer the winner again')
+    file = inside(folder, record['weights'])
     if not file.is_file() or sha256(file) != record['sha256']:
         raise WeightsError(f'{file} is missing or not the file that the transfer wrote (its SHA-256 differs)')
     space = record['space']

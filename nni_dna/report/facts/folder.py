@@ -103,7 +103,7 @@ def read_folder(root: Path) -> Folder:
         If this is no work folder, or its journal is damaged.
     """
     work = WorkFolder(root)
-    events = work.journal.read()
+    events = work.events()
     found = Folder(work=work, record=work.record(), progress=read_progress(work), ranking=work.read_ranking(),
                    started=events[0]['time'] if events else None, last=events[-1]['time'] if events else None)
     finished = {event['task']: event for event in events if event['event'] == 'finished'}
