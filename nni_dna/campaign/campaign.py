@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import CampaignError, ResultError
 from ..files import sha256
-from .groups import find_groups
+from .groups import find_groups, stored_loads
 from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
 from .ranking import rank, ranking_head
@@ -51,6 +51,8 @@ class Campaign:
         record = setup.record()
         self.work.check(record)
         setup.check()
+        if isinstance(setup.settings.distill.tasks, int):
+            stored_loads(setup)  # what is damaged is refused before anything is written
         self._lock = self.work.claim(record, code or Path.cwd())  # held for as long as this campaign lives
         if setup.latencies is not None:
             write_latencies(setup.latencies, self.work.root / WORK_FILE)

@@ -53,7 +53,8 @@ class WorkFolder:
         Raises
         ------
         WorkFolderError
-            If the folder belongs to other settings (says what differs), holds something else, or cannot be written.
+            If the folder belongs to other settings (says what differs), holds something else, is damaged, or cannot be
+            written.
         """
         wanted = json.loads(json.dumps({'version': FORMAT, 'nni_dna': __version__, **record}, default=str))
         if self.settings_file.exists():
@@ -61,6 +62,8 @@ class WorkFolder:
             if lines:
                 raise WorkFolderError(f'work: {self.root} belongs to other settings: {"; ".join(lines)}; '
                                       'name another work folder, or put the settings back')
+            self.events()
+            self._check_links()
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise WorkFolderError(f'work: expected a new or empty folder or a work folder, got {self.root}, which holds '
                                   'something else; name another')
@@ -258,6 +261,12 @@ class WorkFolder:
     def write_over_training(self, content: Mapping[str, Any]) -> None:
         """Write ``over_training.json``."""
         write_atomically(self.root / 'over_training.json', json.dumps(content, indent=2).encode() + b'\n')
+
+    def _check_links(self) -> None:
+        for name in ('journal.jsonl', 'lock', 'trials', 'teacher', 'distill', 'retrain'):  # what is written in place
+            if (self.root / name).is_symlink():
+                raise WorkFolderError(f'work: expected {self.root / name} in the work folder itself, got a link; what is written '
+                                      'there would go elsewhere: put it in its place, or name another work folder')
 
     @property
     def settings_file(self) -> Path:
