@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nni
 from nni import ClassArgsValidator
+from nni.runtime import msg_dispatcher_base
 from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
@@ -50,6 +51,8 @@ class DNAAdvisor(MsgDispatcherBase):
 
     def __init__(self, **class_args: Any):
         super().__init__()
+        # NNI's own reader unpickles what asks for it, and the manager hands on whatever its REST interface, without login, takes.
+        msg_dispatcher_base.load = json.loads
         self._class_args = class_args
         self._manager = Manager(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
         self._campaign: Campaign | None = None
