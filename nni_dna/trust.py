@@ -7,12 +7,12 @@ state; a record that was changed, or came from elsewhere, is another one.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
+from .campaign.records import SETTINGS, TRANSFER, read_record
 from .errors import WorkFolderError
 from .files import sha256
 from .imports import add_to_path, is_import_path
@@ -46,12 +46,9 @@ def trust(folder: Path) -> str:
     if file is None:
         raise WorkFolderError(f'work: expected a folder with {" or ".join(RECORDS)}, got {folder}; name the work folder of an '
                               'experiment, or the folder that a transfer wrote')
-    try:
-        found = json.loads(file.read_bytes())
-        names, code = list(imported_names(found)), found['code']
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkFolderError(f'work: {file} cannot be read: {type(error).__name__}: {error}; name the work folder of an '
-                              'experiment') from error
+    found = read_record(file, SETTINGS if file.name == RECORDS[0] else TRANSFER, WorkFolderError,
+                        'name the work folder of an experiment')
+    names, code = list(imported_names(found)), found['code']
     try:
         _keep(file)
     except OSError as error:

@@ -15,10 +15,13 @@ MODULES = sorted(PACKAGE.rglob('*.py'))
 FORBIDDEN = {
     'eval', 'exec', 'compile', '__import__', 'pickle.load', 'pickle.loads', 'pickle.Unpickler', 'cloudpickle.load',
     'cloudpickle.loads', 'dill.load', 'dill.loads', 'joblib.load', 'marshal.load', 'marshal.loads', 'shelve.open',
-    'yaml.load', 'yaml.load_all', 'yaml.full_load', 'yaml.unsafe_load', 'jsonpickle.decode', 'pd.read_pickle', 'pandas.read_pickle',
+    'yaml.load', 'yaml.load_all', 'yaml.full_load', 'yaml.unsafe_load', 'jsonpickle.decode',
+    'pd.read_pickle', 'pandas.read_pickle',
     'torch.hub.load', 'torch.jit.load', 'torch.package.PackageImporter', 'os.system', 'os.popen', 'socket.create_server',
     'tempfile.mktemp'}
-SAFE_BY_ARGUMENT = {'torch.load': ('weights_only', True), 'np.load': ('allow_pickle', False), 'numpy.load': ('allow_pickle', False)}
+SAFE_BY_ARGUMENT = {'torch.load': ('weights_only', True),
+                    'np.load': ('allow_pickle', False), 'numpy.load': ('allow_pickle', False)}
+UNPICKLERS = ('pickle', 'cloudpickle', 'dill', 'marshal', 'jsonpickle', 'shelve', 'joblib')
 PLACES = {
     # By the call, where it may be: the user's own import paths, and what NNI's manager itself was given.
     'importlib.import_module': {'imports.py', 'cli.py', 'lazy.py'},
@@ -41,8 +44,7 @@ def faults(source: str, place: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names] + [getattr(node, 'module', None) or '']
-            found += [f'import of {name}' for name in names if name.split('.')[0] in ('pickle', 'cloudpickle', 'dill', 'marshal',
-                                                                                       'jsonpickle', 'shelve', 'joblib')]
+            found += [f'import of {name}' for name in names if name.split('.')[0] in UNPICKLERS]
         if not isinstance(node, ast.Call):
             continue
         name = called(node)
