@@ -240,8 +240,8 @@ def test_measured_latencies(changed):
 
 
 RECORD = Record(strategy='dna', seed=1, task='t', settings={'budget': 7}, architecture={'a': 1}, accuracy=0.5, params=10,
-                madds=20, over_limit=False, search_seconds=1.0, search_cpu_seconds=1.0, retrain_seconds=1.0, images_seen=5, peak_memory=6,
-                versions={'torch': '2'})
+                madds=20, over_limit=False, search_seconds=1.0, search_cpu_seconds=1.0, retrain_seconds=1.0, images_seen=5,
+                peak_memory=6, versions={'torch': '2'})
 
 
 def record_bytes() -> bytes:
@@ -262,8 +262,8 @@ def test_records_of_a_comparison(content):
 # The command line
 
 WORDS = st.one_of(st.text(max_size=6), st.sampled_from([
-    *(str(value)[:200] for value in ODD), '--', '-x', 'none', 'block1=2', 'block1=x', '1,2', 'params', 'dna-a', 'digits', 'cifar10',
-    'imagefolder:/nowhere', 'toys.images', 'torch.nn:Linear', 'data.root=5', '=']))
+    *(str(value)[:200] for value in ODD), '--', '-x', 'none', 'block1=2', 'block1=x', '1,2', 'params', 'dna-a', 'digits',
+    'cifar10', 'imagefolder:/nowhere', 'toys.images', 'torch.nn:Linear', 'data.root=5', '=']))
 COMMANDS = {
     'check': [['{}']], 'show': [['{}'], ['{work}'], ['--architecture', '{}'], ['--architecture', 'dna-a', '--image-size', '{}']],
     'latency': [['{}', '{}']], 'trust': [['{}']], 'report': [['{}'], ['{}', '--output', '{}']],
@@ -271,7 +271,8 @@ COMMANDS = {
                ['{work}', '--weights', '{}'], ['{work}', '--front', '{}'], ['{work}', '--max-memory', '{}']],
     'export': [['{}', '--format', 'pt', '--output', '{}'],
                ['{work}', '--rank', '{}', '--format', 'pt', '--output', 'x.pt'],
-               ['{work}', '--format', '{}', '--output', 'x'], ['{work}', '--format', 'pt', '--output', 'x', '--image-size', '{}']],
+               ['{work}', '--format', '{}', '--output', 'x'],
+               ['{work}', '--format', 'pt', '--output', 'x', '--image-size', '{}']],
     'space': [['export', '{}'], ['{}', 'dna']], 'compare': [['{}'], ['{}', '--output', '{}']],
     'transfer': [['{work}', '--data', '{}', '--output', 'new'], ['{work}', '--data', 'digits', '--output', 'new', '--set', '{}'],
                  ['{work}', '--data', 'digits', '--output', 'new', '--recipe', '{}'],
