@@ -73,7 +73,7 @@ def load_weights(module: nn.Module, path: Path, option: str) -> None:
 
 def _read(path: Path, option: str) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise WeightsError(f'{option}: expected a weights file, got {path}, which is missing')
+        raise WeightsError(f'{option}: expected a weights file, got {path}, which is missing; name one that is there')
     try:
         if path.suffix == '.safetensors':
             from safetensors.torch import load_file

@@ -262,7 +262,7 @@ def test_records_of_a_comparison(content):
 # The command line
 
 WORDS = st.one_of(st.text(max_size=6), st.sampled_from([
-    *(str(value)[:200] for value in ODD), '--', '-x', 'none', 'block1=2', 'block1=x', '1,2', 'params', 'dna-a', 'digits',
+    *(str(value)[:400] for value in ODD), '--', '-x', 'none', 'block1=2', 'block1=x', '1,2', 'params', 'dna-a', 'digits',
     'cifar10', 'imagefolder:/nowhere', 'toys.images', 'torch.nn:Linear', 'data.root=5', '=']))
 COMMANDS = {
     'check': [['{}']], 'show': [['{}'], ['{work}'], ['--architecture', '{}'], ['--architecture', 'dna-a', '--image-size', '{}']],

@@ -86,7 +86,7 @@ def read_section(section: type[T], raw: Any, base: Path, place: str) -> T:
         If a setting is missing, unknown, of the wrong type or out of range.
     """
     if not isinstance(raw, Mapping):
-        raise SettingsError(f'{place}: expected a mapping, got {raw!r}')
+        raise SettingsError(f'{place}: expected a mapping, got {raw!r:.200}; mend {place}')
     fields = {field.name: field for field in dataclasses.fields(section)}  # type: ignore[arg-type]
     kinds = typing.get_type_hints(section)
     for key in raw:
@@ -109,7 +109,7 @@ def _value(rule: Rule, raw: Any, base: Path, place: str) -> Any:
     try:
         value = validate(rule, raw)
     except SchemaError:
-        raise SettingsError(f'{place}: expected {rule.expects}, got {raw!r}; mend {place}') from None
+        raise SettingsError(f'{place}: expected {rule.expects}, got {raw!r:.200}; mend {place}') from None
     return (base / value).resolve() if rule.path and value is not None else value
 
 

@@ -40,9 +40,10 @@ def build_network(settings: TeacherSettings, num_classes: int) -> nn.Module:
         raise
     except Exception as error:
         raise TeacherError(f'teacher.args: building {settings.name!r} with {settings.args!r} failed: '
-                           f'{type(error).__name__}: {error}') from error
+                           f'{type(error).__name__}: {error}; mend teacher.args, or teacher.name') from error
     if not isinstance(network, nn.Module):
-        raise TeacherError(f'teacher.name: expected {settings.name!r} to build an nn.Module, got {type(network).__name__}')
+        raise TeacherError(f'teacher.name: expected {settings.name!r} to build an nn.Module, got {type(network).__name__}; '
+                           'name a class or function that does')
     return network
 
 
