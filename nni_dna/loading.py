@@ -111,5 +111,6 @@ def find_winner(work: str | Path, rank: int) -> Winner:
     entry = next((entry for entry in ranking if entry['rank'] == rank), None)
     if entry is None or entry['weights'] is None:
         ready = [entry['rank'] for entry in ranking if entry['weights']]
-        raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}')
+        raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}; '
+                          'name one of them, or start the experiment again, which retrains the others')
     return Winner(folder=folder, ranking=found, entry=entry)

@@ -214,9 +214,11 @@ class WorkFolder:
         """
         file = inside(self.root, f'{task_id}/result.json')
         if not file.is_file():
-            raise ResultError(f'{task_id}: expected {file}, which is missing')
+            raise ResultError(f'{task_id}: expected {file}, which is missing; start the experiment again, which runs this '
+                              'task again')
         if reported is not None and sha256(file) != reported:
-            raise ResultError(f'{task_id}: {file} is not the file that the trial reported (its SHA-256 differs)')
+            raise ResultError(f'{task_id}: {file} is not the file that the trial reported (its SHA-256 differs); restore '
+                              'it, or start the experiment again')
         result = read_record(file, RESULT, ResultError, 'start the experiment again, which runs this task again')
         if basis is not None and result['basis'] != basis:
             raise ResultError(f'{task_id}: {file} is the result of another architecture, recipe or teacher')
@@ -225,7 +227,8 @@ class WorkFolder:
                 continue
             path = inside(self.root, name)
             if not path.is_file() or sha256(path) != digest:
-                raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs)')
+                raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs); '
+                                  'restore it, or start the experiment again')
         return result
 
     def write_error(self, task_id: str, text: str) -> None:

@@ -97,7 +97,7 @@ def read_section(section: type[T], raw: Any, base: Path, place: str) -> T:
         here = _join(place, name)
         if name not in raw:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                raise SettingsError(f'{here}: this setting is missing; expected {_expects(field)}')
+                raise SettingsError(f'{here}: this setting is missing; expected {_expects(field)}; set {here}')
         elif dataclasses.is_dataclass(kinds[name]):
             values[name] = read_section(kinds[name], raw[name], base, here)
         else:
