@@ -132,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> str:
-    if arguments.architecture:
+    if arguments.architecture is not None:
         _mute_nni()
         from .published import show_architecture
         return show_architecture(arguments.architecture, arguments.image_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-REMEDY = re.compile(r'nearest known|known: |; .*\b(mend|name|give|set|lower|raise|leave|define|start|restore|delete|make|take|'
+REMEDY = re.compile(r'nearest known|known: |[;.] .*\b(mend|name|give|set|lower|raise|leave|define|start|restore|delete|make|take|'
                     r'put|write|list|use|lift|wait|save|upgrade|search|measure again|read it|change)\b', re.IGNORECASE)
 
 

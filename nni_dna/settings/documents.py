@@ -30,7 +30,7 @@ def read_mapping(path: Path, option: str) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding='utf8')
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f'{option}{path} cannot be read: {error}; name a file that can') from error
     try:
         content = json.loads(text) if path.suffix == '.json' else yaml.safe_load(text)
