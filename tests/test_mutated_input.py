@@ -200,6 +200,27 @@ def test_a_work_folder_on_which_an_experiment_is_started_again(changed):
             assert digest(work) == before
 
 
+RESULTS = [name for name in TREES if name.endswith('result.json')]
+
+
+def vouched_for(work: Path, name: str, content: bytes) -> None:
+    """Put a result into a folder whose journal says that it is the right one."""
+    (work / name).write_bytes(content)
+    old, new = (hashlib.sha256(found).hexdigest() for found in ((OLD / name).read_bytes(), content))
+    journal = work / 'journal.jsonl'
+    journal.write_text(journal.read_text().replace(old, new))
+
+
+@few(40)
+@given(st.sampled_from(RESULTS).flatmap(lambda name: st.tuples(st.just(name), spoiled(TREES[name]))),
+       st.sampled_from([*sorted(USES), 'start']))
+def test_a_result_that_the_journal_vouches_for(changed, use):
+    with scratch() as folder:
+        work = Path(shutil.copytree(OLD, folder / 'work'))
+        vouched_for(work, changed[0], json.dumps(changed[1]).encode())
+        tried(lambda: open_campaign(work, **SETTINGS).close() if use == 'start' else USES[use](work))
+
+
 # Other files
 
 @few(150)
@@ -261,8 +282,8 @@ def test_records_of_a_comparison(content):
 
 # The command line
 
-WORDS = st.one_of(st.text(max_size=6), st.sampled_from([
-    *(str(value)[:400] for value in ODD), '--', '-x', 'none', 'block1=2', 'block1=x', '1,2', 'params', 'dna-a', 'digits',
+WORDS = st.one_of(st.text(st.characters(min_codepoint=1, exclude_categories=['Cs']), max_size=6), st.sampled_from([
+    *(str(value)[:400] for value in ODD if value != '\0'), '--', '-x', 'none', 'block1=2', 'block1=x', '1,2', 'params', 'dna-a', 'digits',
     'cifar10', 'imagefolder:/nowhere', 'toys.images', 'torch.nn:Linear', 'data.root=5', '=']))
 COMMANDS = {
     'check': [['{}']], 'show': [['{}'], ['{work}'], ['--architecture', '{}'], ['--architecture', 'dna-a', '--image-size', '{}']],

@@ -17,6 +17,7 @@ from .groups import find_groups, stored_loads
 from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
 from .ranking import rank, ranking_head
+from .records import losses_of
 from .setup import Setup
 from .stored import COSTS_FILE, block_ratings, save_costs
 from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, teacher_tasks
@@ -240,8 +241,8 @@ class Campaign:
         setup, epochs = self.setup, self.setup.over_training
         if not epochs:
             return
-        details = [self.work.read_result(task.id)['details'] for task in self._distill_tasks()]
-        self._losses = {name: curve for found in details for name, curve in found['losses'].items()}
+        self._losses = {name: curve for task in self._distill_tasks()
+                        for name, curve in losses_of(self.work.read_result(task.id)).items()}
         tables = {epoch: [block_ratings(self.work.root, block, epoch) for block in setup.chain.blocks] for epoch in epochs}
         tables[max(map(len, self._losses.values()))] = last
         self._found = [best_of_epoch(epoch, setup.chain, setup.costs, ratings, setup.settings.search)

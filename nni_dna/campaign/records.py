@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
-from ..errors import NniDnaError
+from ..errors import NniDnaError, ResultError
 from ..versions import check_version
 
-__all__ = ['GROUPS', 'OVER_TRAINING', 'RANKING', 'RESULT', 'SETTINGS', 'TRANSFER', 'check_event', 'check_record', 'read_record']
+__all__ = ['GROUPS', 'OVER_TRAINING', 'RANKING', 'RESULT', 'SETTINGS', 'TRANSFER', 'check_event', 'check_record', 'losses_of',
+           'read_record']
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ _EVENTS: dict[str, dict[str, Any]] = {
 
 SETTINGS = {'settings': _MAPPING, 'search_space': _MAPPING, 'code': _TEXT, 'nni_dna': _Maybe(_TEXT)}
 
-RESULT = {'task': _TEXT, 'basis': _TEXT, 'value': _NUMBER, 'details': _MAPPING, 'files': _TEXTS}
+_DETAILS = {'accuracy': _Maybe(_NUMBER_OR_NONE), 'losses': _Maybe(_Each(dict, _Each(list, _NUMBER_OR_NONE)))}
+
+RESULT = {'task': _TEXT, 'basis': _TEXT, 'value': _NUMBER, 'details': _DETAILS, 'files': _TEXTS}
 
 _FOUND = {'architecture': _MAPPING, 'rating': _FINITE, 'accuracy': _NUMBER_OR_NONE}
 
@@ -120,6 +123,20 @@ def check_record(found: Any, kind: dict[str, Any], place: str, error: type[NniDn
     if problem:
         raise error(f'{place}: {problem}; {remedy}')
     return found
+
+
+def losses_of(result: dict[str, Any]) -> dict[str, list[float | None]]:
+    """By supernet the loss of each epoch, from the result of a distillation.
+
+    Raises
+    ------
+    ResultError
+        If the result is another task's.
+    """
+    if not result['details'].get('losses'):
+        raise ResultError(f'{result["task"]}: expected the losses of its supernets in its result.json, got none; delete its folder '
+                          'and start the experiment again, which runs this task again')
+    return result['details']['losses']
 
 
 def check_event(event: dict[str, Any], place: str, error: type[NniDnaError], remedy: str) -> None:

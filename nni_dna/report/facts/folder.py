@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from ...campaign.progress import Progress, read_progress
+from ...campaign.records import losses_of
 from ...campaign.tasks import TEACHER_ID
 from ...campaign.work import WorkFolder
 from ...errors import ResultError
@@ -123,7 +124,7 @@ def read_folder(root: Path) -> Folder:
 
 
 def _take_supernets(found: Folder, result: Mapping[str, Any]) -> None:
-    for key, losses in result['details']['losses'].items():
+    for key, losses in losses_of(result).items():
         block, _, name = key.partition('/')
         found.losses.setdefault(block, {})[name] = losses
     for name in sorted(result['files'], key=_natural):
