@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 from ..errors import NniDnaError, ResultError
 from ..versions import check_version
@@ -125,7 +125,7 @@ def check_record(found: Any, kind: dict[str, Any], place: str, error: type[NniDn
     return found
 
 
-def losses_of(result: dict[str, Any]) -> dict[str, list[float | None]]:
+def losses_of(result: Mapping[str, Any]) -> dict[str, list[float | None]]:
     """By supernet the loss of each epoch, from the result of a distillation.
 
     Raises
@@ -134,8 +134,8 @@ def losses_of(result: dict[str, Any]) -> dict[str, list[float | None]]:
         If the result is another task's.
     """
     if not result['details'].get('losses'):
-        raise ResultError(f'{result["task"]}: expected the losses of its supernets in its result.json, got none; delete its folder '
-                          'and start the experiment again, which runs this task again')
+        raise ResultError(f'{result["task"]}: expected the losses of its supernets in its result.json, got none; delete it and '
+                          'start the experiment again, which runs this task again')
     return result['details']['losses']
 
 

@@ -24,7 +24,7 @@ def work(tmp_path):
 def result(work):
     file = work.task_folder('distill/a') / 'table.npz'
     file.write_bytes(b'numbers')
-    return work.write_result('distill/a', -1.0, [file], {'losses': [1.0]})
+    return work.write_result('distill/a', -1.0, [file], {'losses': {'block1/a': [1.0]}})
 
 
 def test_an_experiment_comes_back_from_its_record(tmp_path):

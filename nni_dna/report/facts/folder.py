@@ -112,13 +112,13 @@ def read_folder(root: Path) -> Folder:
     for task in sorted(finished, key=_natural):
         try:
             result = work.read_result(task, finished[task]['sha256'], finished[task]['basis'])
+            if task.startswith('distill/'):
+                _take_supernets(found, result)
         except ResultError as error:
             found.notices.append(f'{error}; the experiment runs this task again')
             continue
         if task == TEACHER_ID:
             teacher = result
-        elif task.startswith('distill/'):
-            _take_supernets(found, result)
     accuracy = teacher['details'].get('accuracy') if teacher else None
     return Folder(**{**vars(found), 'teacher_accuracy': accuracy})
 
@@ -130,8 +130,12 @@ def _take_supernets(found: Folder, result: Mapping[str, Any]) -> None:
     for name in sorted(result['files'], key=_natural):
         file = found.work.root / name
         if file.name == 'ratings.npz':
-            _, block, supernet = Path(name).parent.parts
-            found.ratings.setdefault(block, []).extend(_cells(file, unquote(supernet), _chosen(found, block)))
+            try:
+                _, block, supernet = Path(name).parent.parts
+                found.ratings.setdefault(block, []).extend(_cells(file, unquote(supernet), _chosen(found, block)))
+            except Exception as error:  # zip, header and key errors have no common root
+                raise ResultError(f'{result["task"]}: expected {name} to be a rating table of this experiment, got '
+                                  f'{type(error).__name__}: {error}') from error
 
 
 def _chosen(found: Folder, block: str) -> tuple[Mapping[str, Any], float] | None:
