@@ -118,8 +118,8 @@ def _listed(label: str, spec: Any) -> list[Any]:
         return value
     wanted = 2 if spec['_type'] == 'randint' else 3
     if len(value) != wanted or not all(isinstance(v, (int, float)) and abs(v) <= _LARGEST for v in value):
-        raise SpaceError(f'search space, label {label!r}: expected {wanted} numbers of at most {_LARGEST:,} for '
-                         f'{spec["_type"]}, got {value!r}; list the values by "_type": "choice"')
+        raise SpaceError(f'search space, label {label!r}: expected {wanted} numbers for {spec["_type"]}, of at most '
+                         f'{_LARGEST:,}, got {value!r}; list the values by "_type": "choice"')
     if spec['_type'] == 'randint':  # the upper end is not included
         return list(range(int(value[0]), int(value[1])))
     low, high, step = value
