@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from .lazy import on_first_use
 
+__version__ = '0.1.0'
+
 __all__ = ['DNA', 'DNAAdvisor', 'DNAMutator', 'DNASpace', 'NniDnaError', 'export', 'load', 'pareto_front', 'search_again',
            'transfer']
 

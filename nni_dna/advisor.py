@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nni
 from nni import ClassArgsValidator
+from nni.runtime import msg_dispatcher_base
 from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
@@ -51,6 +52,8 @@ class DNAAdvisor(MsgDispatcherBase):
 
     def __init__(self, **class_args: Any):
         super().__init__()
+        # NNI's own reader unpickles what asks for it, and the manager hands on whatever its REST interface, without login, takes.
+        msg_dispatcher_base.load = json.loads
         self._class_args = class_args
         self._manager = Manager(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
         self._campaign: Campaign | None = None
@@ -127,7 +130,7 @@ class DNAAdvisor(MsgDispatcherBase):
         """Interrupted trials of a resumed experiment, which the manager submits again by itself."""
         with self._lock:
             for trial in data:
-                trial = nni.load(trial) if isinstance(trial, str) else trial
+                trial = json.loads(trial) if isinstance(trial, str) else trial  # nni.load would unpickle
                 if _is_ours(trial):
                     self._started(Task.from_parameters(trial['parameters']), trial['parameter_id'])
 
@@ -136,7 +139,7 @@ class DNAAdvisor(MsgDispatcherBase):
         if data['type'] == 'FINAL':
             value = data['value']
             with self._lock:
-                self._metrics[data['trial_job_id']] = nni.load(value) if isinstance(value, str) else value
+                self._metrics[data['trial_job_id']] = json.loads(value) if isinstance(value, str) else value
                 self._lock.notify_all()
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:

@@ -72,6 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     compare.add_argument('--output', metavar='FOLDER', type=Path, help='where to write them (default: the folder itself)')
     compare.set_defaults(run=_compare)
 
+    trust = commands.add_parser('trust', help='let a folder from elsewhere name code of yours to import; says which')
+    trust.add_argument('work', type=Path, help='a work folder, or the folder that a transfer wrote')
+    trust.set_defaults(run=_trust)
+
     arguments = parser.parse_args(argv)
     leave_quickly()
     try:
@@ -130,7 +134,7 @@ def _check(arguments: argparse.Namespace) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> str:
-    if arguments.architecture:
+    if arguments.architecture is not None:
         _mute_nni()
         from .published import show_architecture
         return show_architecture(arguments.architecture, arguments.image_size)
@@ -173,6 +177,11 @@ def _report(arguments: argparse.Namespace) -> str:
 def _compare(arguments: argparse.Namespace) -> str:
     from .compare.command import compare_command
     return compare_command(arguments.work, arguments.output)
+
+
+def _trust(arguments: argparse.Namespace) -> str:
+    from .trust import trust
+    return trust(arguments.work.resolve())
 
 
 def _mute_nni() -> None:

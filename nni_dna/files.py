@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from .errors import SettingsError, WorkFolderError
+from .errors import ResultError, SettingsError, WorkFolderError
 
-__all__ = ['check_place', 'check_writable', 'sha256', 'write_atomically', 'writing']
+__all__ = ['check_place', 'check_writable', 'inside', 'sha256', 'write_atomically', 'writing']
 
 
 def check_place(path: Path) -> None:
@@ -49,6 +49,32 @@ def check_writable(folder: Path, option: str) -> None:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise WorkFolderError(f'{option}: {folder} cannot be written, because {existing} '
                               f'{"is not writable" if existing.is_dir() else "is no folder"}; name a folder that can')
+
+
+def inside(root: Path, name: str) -> Path:
+    """The place in a folder that a file names.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    name
+        What a journal, a result or a table says: a relative path.
+
+    Raises
+    ------
+    ResultError
+        If it is elsewhere: an absolute path, one with ``..``, or a link that leads out of the folder.
+    """
+    path = root / name
+    try:
+        within = path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or links in a circle
+        within = False
+    if not within:
+        raise ResultError(f'{name!r} is outside the work folder {root}; the file that names it is damaged or not to be trusted: '
+                          'restore it, or name another work folder')
+    return path
 
 
 def sha256(path: Path) -> str:

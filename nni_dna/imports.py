@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from .errors import NniDnaError, SettingsError
+from .errors import NniDnaError, SettingsError, nearest
 
 __all__ = ['import_object', 'add_to_path', 'is_import_path', 'signature_of', 'with_num_classes']
 
@@ -41,7 +41,7 @@ def import_object(path: str, option: str) -> Any:
     """
     module_name, _, attribute = path.partition(':') if ':' in path else path.rpartition('.')
     if not module_name or not attribute:
-        raise SettingsError(f'{option}: expected an import path such as package.module.Name, got {path!r}')
+        raise SettingsError(f'{option}: expected an import path such as package.module.Name, got {path!r}; mend {option}')
     try:
         module = importlib.import_module(module_name)
     except NniDnaError:
@@ -50,7 +50,7 @@ def import_object(path: str, option: str) -> Any:
         raise SettingsError(f'{option}: cannot import module {module_name!r} of {path!r}: {type(error).__name__}: {error}; '
                             'put the module beside the experiment\'s YAML file or install it') from error
     if not hasattr(module, attribute):
-        raise SettingsError(f'{option}: module {module_name!r} has no {attribute!r}')
+        raise SettingsError(f'{option}: module {module_name!r} has no {attribute!r}; {nearest(attribute, vars(module))}')
     return getattr(module, attribute)
 
 

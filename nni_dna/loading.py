@@ -75,17 +75,17 @@ class Winner:
 
     def network(self) -> nn.Module:
         """As `load` gives it."""
-        from .imports import add_to_path
         from .spaces.build import build_space
         from .spaces.freezing import plain_network
+        from .trust import import_from
         from .weights import load_weights
 
         file, rank = self.folder.root / self.entry['weights'], self.entry['rank']
         if self.entry['weights'] not in self.files():
             raise ResultError(f'rank {rank}: {file} is not what the trial wrote; start the experiment again, which writes '
                               'ranking.json')
-        add_to_path(self.folder.code_folder())
         space = self.folder.record()['settings']['space']
+        import_from(self.folder.settings_file, [space['name']], self.folder.code_folder())
         network = plain_network(build_space(space['name'], space['args'], self.ranking['num_classes']),
                                 self.entry['architecture'])
         load_weights(network, file, f'rank {rank}')
@@ -111,5 +111,6 @@ def find_winner(work: str | Path, rank: int) -> Winner:
     entry = next((entry for entry in ranking if entry['rank'] == rank), None)
     if entry is None or entry['weights'] is None:
         ready = [entry['rank'] for entry in ranking if entry['weights']]
-        raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}')
+        raise ResultError(f'rank: expected a retrained winner, got rank {rank}; retrained so far: {ready or "none"}; '
+                          'name one of them, or start the experiment again, which retrains the others')
     return Winner(folder=folder, ranking=found, entry=entry)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import torch
 
 from .cost import count
+from .errors import SettingsError
 from .show import short
 from .spaces import build_space, without_memory
 from .spaces.freezing import freeze
 from .spaces.published import published_architecture
 
 __all__ = ['show_architecture']
+
+_MOST_PIXELS = 10_000
 
 
 def show_architecture(name: str, image_size: int) -> str:
@@ -27,8 +30,12 @@ def show_architecture(name: str, image_size: int) -> str:
     ------
     SpaceError
         If there is none of this name.
+    SettingsError
+        If no image is so large.
     """
     sample = published_architecture(name)
+    if not 1 <= image_size <= _MOST_PIXELS:
+        raise SettingsError(f'--image-size: expected a number of pixels from 1 to {_MOST_PIXELS}, got {image_size}; give one')
     space = without_memory(lambda: build_space('dna', {}, num_classes=1000))
     with torch.device('meta'):
         cost = count(freeze(space, sample), (3, image_size, image_size))[0]

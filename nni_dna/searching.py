@@ -148,4 +148,4 @@ def read_weights(text: str) -> list[float] | dict[str, float]:
         return {name.strip(): float(value) for name, value in (part.split('=') for part in parts)}
     except ValueError:
         raise SettingsError('--weights: expected numbers such as 1,1,2, or some by block such as block2=0.5, '
-                            f'got {text!r}') from None
+                            f'got {text!r}; write them so') from None

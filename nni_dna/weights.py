@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 import torch
 from torch import nn
@@ -10,7 +13,24 @@ from torch import nn
 from .errors import WeightsError
 from .files import write_atomically
 
-__all__ = ['load_weights', 'save_weights']
+__all__ = ['load_weights', 'plain_loads', 'save_weights']
+
+_FORCED = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+"""PyTorch's own switch, which counts more than what a caller of ``torch.load`` says."""
+
+
+@contextmanager
+def plain_loads() -> Iterator[None]:
+    """While in here, whatever library calls ``torch.load`` reads weights only: torchvision unpickles what is in its cache."""
+    before = os.environ.get(_FORCED)
+    os.environ[_FORCED] = '1'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FORCED]
+        else:
+            os.environ[_FORCED] = before
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -53,7 +73,7 @@ def load_weights(module: nn.Module, path: Path, option: str) -> None:
 
 def _read(path: Path, option: str) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise WeightsError(f'{option}: expected a weights file, got {path}, which is missing')
+        raise WeightsError(f'{option}: expected a weights file, got {path}, which is missing; name one that is there')
     try:
         if path.suffix == '.safetensors':
             from safetensors.torch import load_file

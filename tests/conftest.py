@@ -2,8 +2,11 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
+_STATE = tempfile.TemporaryDirectory(prefix='nni_dna-state-')  # goes with the process
+os.environ['XDG_STATE_HOME'] = _STATE.name  # what the tests' own experiments may import is nobody else's business
 os.environ.setdefault('OMP_NUM_THREADS', '1')  # before torch comes in: threads of several workers would wait for each other
 
 import pytest  # noqa: E402

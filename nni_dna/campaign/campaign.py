@@ -13,10 +13,11 @@ import numpy as np
 
 from ..errors import CampaignError, ResultError
 from ..files import sha256
-from .groups import find_groups
+from .groups import find_groups, stored_loads
 from .latency import WORK_FILE, write_latencies
 from .over_training import best_of_epoch, over_training_file, over_training_tasks
 from .ranking import rank, ranking_head
+from .records import losses_of
 from .setup import Setup
 from .stored import COSTS_FILE, block_ratings, save_costs
 from .tasks import TEACHER_ID, Task, distill_tasks, retrain_tasks, teacher_tasks
@@ -51,6 +52,8 @@ class Campaign:
         record = setup.record()
         self.work.check(record)
         setup.check()
+        if isinstance(setup.settings.distill.tasks, int):
+            stored_loads(setup)  # what is damaged is refused before anything is written
         self._lock = self.work.claim(record, code or Path.cwd())  # held for as long as this campaign lives
         if setup.latencies is not None:
             write_latencies(setup.latencies, self.work.root / WORK_FILE)
@@ -74,7 +77,7 @@ class Campaign:
 
     def _replay(self) -> None:
         """Take up what the journal says was finished, as far as the files bear it out."""
-        for event in self.work.journal.read():
+        for event in self.work.events():
             if event['event'] == 'started':
                 self._parameter_ids = max(self._parameter_ids, event['parameter_id'] + 1)
             elif event['event'] == 'finished':
@@ -238,8 +241,8 @@ class Campaign:
         setup, epochs = self.setup, self.setup.over_training
         if not epochs:
             return
-        details = [self.work.read_result(task.id)['details'] for task in self._distill_tasks()]
-        self._losses = {name: curve for found in details for name, curve in found['losses'].items()}
+        self._losses = {name: curve for task in self._distill_tasks()
+                        for name, curve in losses_of(self.work.read_result(task.id)).items()}
         tables = {epoch: [block_ratings(self.work.root, block, epoch) for block in setup.chain.blocks] for epoch in epochs}
         tables[max(map(len, self._losses.values()))] = last
         self._found = [best_of_epoch(epoch, setup.chain, setup.costs, ratings, setup.settings.search)

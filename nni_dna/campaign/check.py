@@ -81,6 +81,9 @@ def check_trial_limit(setup: Setup, limit: int | None) -> None:
     """
     if limit is None:
         return
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise SettingsError(f'maxTrialNumber: expected a whole number, got {limit!r:.200}; leave it out, since the experiment '
+                            'ends by itself')
     needed = _trials(setup) * (1 + setup.settings.retries)
     if limit < needed:
         raise SettingsError(f'maxTrialNumber: expected at least {needed} ({_trials(setup)} trials, and retries: '

@@ -13,10 +13,9 @@ from typing import Any
 
 from ..errors import WorkFolderError
 from ..files import writing
+from ..versions import FORMAT, check_version
 
-__all__ = ['Journal', 'VERSION']
-
-VERSION = 1
+__all__ = ['Journal']
 
 
 class Journal:
@@ -47,12 +46,10 @@ class Journal:
             try:
                 event = json.loads(line)
                 version = event['version']
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise WorkFolderError(f'{self.path}, line {number}: expected an event in JSON, got {line[:80]!r}; the journal '
                                       'is damaged: restore it, or name another work folder') from error
-            if version != VERSION:
-                raise WorkFolderError(f'{self.path}, line {number}: expected version {VERSION}, got {version!r}; use the '
-                                      'version of nni_dna that wrote it, or name another work folder')
+            check_version(version, f'{self.path}, line {number}', WorkFolderError)
             events.append(event)
         return events
 
@@ -71,7 +68,7 @@ class Journal:
         WorkFolderError
             If it cannot be written; what was there before still counts.
         """
-        line = json.dumps({'version': VERSION, 'time': round(time.time(), 3), 'event': event, **details}, sort_keys=True)
+        line = json.dumps({'version': FORMAT, 'time': round(time.time(), 3), 'event': event, **details}, sort_keys=True)
         with writing(self.path), self.path.open('ab+') as file:
             self._drop_cut_off_line(file)
             file.write(line.encode() + b'\n')

@@ -69,7 +69,7 @@ def read_progress(work: WorkFolder) -> Progress:
     last: dict[str, Any] = {}
     phase = 'teacher'
     winners: set[str] | None = None  # the tasks that train the ranking's architectures, not those of another search
-    for event in work.journal.read():
+    for event in work.events():
         last = event
         if event['event'] == 'opened':
             totals = event['tasks']

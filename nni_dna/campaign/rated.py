@@ -58,7 +58,7 @@ def read_costs(work: WorkFolder) -> StoredCosts:
 def _ranked(work: WorkFolder) -> dict[str, Any]:
     """The journal's last ranking."""
     work.record()
-    events = work.journal.read()
+    events = work.events()
     ranked = next((event for event in reversed(events) if event['event'] == 'ranked'), None)
     if ranked is None:
         raise ResultError(f'{work.root}: not all blocks are rated yet: {_missing(work, events)}; search when they are')

@@ -190,7 +190,7 @@ class Setup(ABC):
 
     def untrained_teacher(self) -> nn.Module:
         """The teacher's network, to be trained."""
-        return self._network
+        return self._network.requires_grad_(True)  # cut into stages, it does not learn
 
     def teacher(self, trained: Path | None) -> StagedTeacher:
         """The teacher with its weights, cut into stages.

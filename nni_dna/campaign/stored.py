@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ResultError
-from ..files import write_atomically
+from ..files import inside, write_atomically
 from ..rating.table import load_ratings
 from ..spaces.chain import Block, Cell, Chain, Layer
+from ..versions import FORMAT, check_version
 from .ranking import Costs
 from .tasks import ratings_name, supernet_id
 
@@ -22,8 +23,6 @@ __all__ = ['COSTS_FILE', 'StoredCosts', 'block_ratings', 'load_costs', 'save_cos
 
 COSTS_FILE = 'costs.npz'
 """Its name in the work folder."""
-
-_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +66,7 @@ def save_costs(path: Path, chain: Chain, image_shape: tuple[int, int, int], cost
     costs
         Of every path.
     """
-    header = json.dumps({'version': _VERSION, 'names': costs.names, 'whole': costs.whole, 'peaks': costs.peaks,
+    header = json.dumps({'version': FORMAT, 'names': costs.names, 'whole': costs.whole, 'peaks': costs.peaks,
                          'image_shape': image_shape, 'chain': dataclasses.asdict(chain)})
     tables: dict[str, Any] = {f'table{index}': table for index, table in enumerate(costs.columns())}
     buffer = io.BytesIO()
@@ -83,20 +82,23 @@ def load_costs(path: Path) -> StoredCosts:
     ResultError
         If the file is damaged, or of another version.
     """
+    again = 'start the experiment again, which writes them'
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(file['header'].tobytes())
-            version = header['version']
-            if version == _VERSION:
-                chain = _chain(header['chain'])
-                return StoredCosts(chain=chain, image_shape=tuple(header['image_shape']), names=tuple(header['names']),
-                                   whole=tuple(header['whole']), peaks=tuple(header['peaks']),
-                                   tables=tuple(file[f'table{index}'] for index in range(len(chain.blocks) + 1)))
+            check_version(header.get('version'), str(path), ResultError, again)
+            chain = _chain(header['chain'])
+            found = StoredCosts(chain=chain, image_shape=tuple(header['image_shape']), names=tuple(header['names']),
+                                whole=tuple(header['whole']), peaks=tuple(header['peaks']),
+                                tables=tuple(file[f'table{index}'] for index in range(len(chain.blocks) + 1)))
+        shapes = [(table.ndim, table.shape[-2], table.shape[-1]) for table in found.tables[:-1]]
+        if shapes != [(3, block.paths, len(found.names)) for block in chain.blocks]:
+            raise ValueError(f'tables of other paths: {shapes}')
+    except ResultError:
+        raise
     except Exception as error:  # zip, header and key errors have no common root
-        raise ResultError(f'{path}: expected cost tables, got {type(error).__name__}: {error}; start the experiment again, which '
-                          'writes them') from error
-    raise ResultError(f'{path}: expected cost tables of version {_VERSION}, got {version!r}; start the experiment again, which '
-                      'writes them')
+        raise ResultError(f'{path}: expected cost tables, got {type(error).__name__}: {error}; {again}') from error
+    return found
 
 
 def block_ratings(root: Path, block: Block, epoch: int | None = None) -> np.ndarray:
@@ -112,7 +114,7 @@ def block_ratings(root: Path, block: Block, epoch: int | None = None) -> np.ndar
     rated: dict[str, np.ndarray] = {}
     for name in block.supernets:
         cells = block.cells_of(name)
-        tables = load_ratings(root / supernet_id(block, name) / ratings_name(epoch), cells)
+        tables = load_ratings(inside(root, f'{supernet_id(block, name)}/{ratings_name(epoch)}'), cells)
         rated.update(zip((cell.name for cell in cells), tables))
     return np.concatenate([rated[cell.name] for cell in block.cells])
 

@@ -14,10 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Iterable, Iterator, Mapping
 
+from .. import __version__
 from ..errors import ResultError, WorkFolderError
-from ..files import check_writable, sha256, write_atomically, writing
+from ..files import check_writable, inside, sha256, write_atomically, writing
 from ..settings import differences, with_defaults
-from .journal import VERSION, Journal
+from ..trust import remember
+from ..versions import FORMAT
+from .journal import Journal
+from .records import RANKING, RESULT, SETTINGS, check_event, read_record
 
 __all__ = ['WorkFolder']
 
@@ -53,14 +57,17 @@ class WorkFolder:
         Raises
         ------
         WorkFolderError
-            If the folder belongs to other settings (says what differs), holds something else, or cannot be written.
+            If the folder belongs to other settings (says what differs), holds something else, is damaged, or cannot be
+            written.
         """
-        wanted = json.loads(json.dumps({'version': VERSION, **record}, default=str))
-        if self._settings_file.exists():
+        wanted = json.loads(json.dumps({'version': FORMAT, 'nni_dna': __version__, **record}, default=str))
+        if self.settings_file.exists():
             lines = differences(_what_matters(self._read_settings_file()), _what_matters(wanted))
             if lines:
                 raise WorkFolderError(f'work: {self.root} belongs to other settings: {"; ".join(lines)}; '
                                       'name another work folder, or put the settings back')
+            self.events()
+            self._check_links()
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise WorkFolderError(f'work: expected a new or empty folder or a work folder, got {self.root}, which holds '
                                   'something else; name another')
@@ -91,7 +98,8 @@ class WorkFolder:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = self.lock()
-            self._write_json(self._settings_file, {**wanted, 'code': str(code)})
+            self._write_json(self.settings_file, {**wanted, 'code': str(code)})
+            remember(self.settings_file)
             return lock
         except WorkFolderError:
             raise
@@ -108,9 +116,23 @@ class WorkFolder:
         """
         return self._read_settings_file()
 
+    def events(self) -> list[dict[str, Any]]:
+        """All whole events of the journal, each with what is read from it.
+
+        Raises
+        ------
+        WorkFolderError
+            If the journal is damaged, or of another version.
+        """
+        events = self.journal.read()
+        for number, event in enumerate(events, start=1):
+            check_event(event, f'{self.journal.path}, line {number}', WorkFolderError,
+                        'the journal is damaged: restore it, or name another work folder')
+        return events
+
     def task_folder(self, task_id: str) -> Path:
         """The folder of a task, made if it is not there."""
-        folder = self.root / task_id
+        folder = inside(self.root, task_id)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -183,7 +205,7 @@ class WorkFolder:
         dict
             The trial's final metric: ``default``, ``task`` and the SHA-256 of the result.
         """
-        result = {'version': VERSION, 'task': task_id, 'basis': basis, 'value': value, 'details': dict(details),
+        result = {'version': FORMAT, 'task': task_id, 'basis': basis, 'value': value, 'details': dict(details),
                   'files': {str(file.relative_to(self.root)): sha256(file) for file in files}}
         self._write_json(self.task_folder(task_id) / 'result.json', result)
         return self._final_metric(task_id, value)
@@ -217,28 +239,23 @@ class WorkFolder:
         ResultError
             If the result or a file is missing or another one.
         """
-        file = self.root / task_id / 'result.json'
+        file = inside(self.root, f'{task_id}/result.json')
         if not file.is_file():
-            raise ResultError(f'{task_id}: expected {file}, which is missing')
+            raise ResultError(f'{task_id}: expected {file}, which is missing; start the experiment again, which runs this '
+                              'task again')
         if reported is not None and sha256(file) != reported:
-            raise ResultError(f'{task_id}: {file} is not the file that the trial reported (its SHA-256 differs)')
-        try:
-            result = json.loads(file.read_bytes())
-            files, version = result['files'], result['version']
-        except (ValueError, KeyError, TypeError) as error:
-            raise ResultError(f'{task_id}: {file} is no result file') from error
-        if version != VERSION:
-            raise ResultError(f'{task_id}: expected a result of version {VERSION}, got {version!r}')
+            raise ResultError(f'{task_id}: {file} is not the file that the trial reported (its SHA-256 differs); restore '
+                              'it, or start the experiment again')
+        result = read_record(file, RESULT, ResultError, 'start the experiment again, which runs this task again')
         if basis is not None and result['basis'] != basis:
             raise ResultError(f'{task_id}: {file} is the result of another architecture, recipe or teacher')
-        for name, digest in files.items():
+        for name, digest in result['files'].items():
             if not name.endswith(only):
                 continue
-            path = (self.root / name).resolve()
-            if not path.is_relative_to(self.root.resolve()):
-                raise ResultError(f'{task_id}: {name!r} is outside the work folder')
+            path = inside(self.root, name)
             if not path.is_file() or sha256(path) != digest:
-                raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs)')
+                raise ResultError(f'{task_id}: {path} is missing or not the file that the trial wrote (its SHA-256 differs); '
+                                  'restore it, or start the experiment again')
         return result
 
     def write_error(self, task_id: str, text: str) -> None:
@@ -260,29 +277,35 @@ class WorkFolder:
         write_atomically(self.root / 'ranking.json', json.dumps(ranking, indent=2).encode() + b'\n')
 
     def read_ranking(self) -> dict[str, Any] | None:
-        """What ``ranking.json`` holds; None before the search."""
+        """What ``ranking.json`` holds; None before the search.
+
+        Raises
+        ------
+        WorkFolderError
+            If it is damaged, or of another version.
+        """
         file = self.root / 'ranking.json'
-        return json.loads(file.read_bytes()) if file.is_file() else None
+        if not file.is_file():
+            return None
+        return read_record(file, RANKING, WorkFolderError, 'start the experiment again, which writes it')
 
     def write_over_training(self, content: Mapping[str, Any]) -> None:
         """Write ``over_training.json``."""
         write_atomically(self.root / 'over_training.json', json.dumps(content, indent=2).encode() + b'\n')
 
+    def _check_links(self) -> None:
+        for name in ('journal.jsonl', 'lock', 'trials', 'teacher', 'distill', 'retrain'):  # what is written in place
+            if (self.root / name).is_symlink():
+                raise WorkFolderError(f'work: expected {self.root / name} in the work folder itself, got a link; what is written '
+                                      'there would go elsewhere: put it in its place, or name another work folder')
+
     @property
-    def _settings_file(self) -> Path:
+    def settings_file(self) -> Path:
+        """The file that says which experiment this is."""
         return self.root / 'settings.json'
 
     def _read_settings_file(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._settings_file.read_bytes())
-            version = found['version']
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WorkFolderError(f'work: expected {self._settings_file} of a work folder, got '
-                                  f'{type(error).__name__}: {error}; name the work folder of an experiment') from error
-        if version != VERSION:
-            raise WorkFolderError(f'work: {self.root} was written by version {version!r} of the format, this is {VERSION}; use '
-                                  'the nni_dna that wrote it, or name another work folder')
-        return found
+        return read_record(self.settings_file, SETTINGS, WorkFolderError, 'name the work folder of an experiment')
 
     def _write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         write_atomically(path, json.dumps(content, indent=2, sort_keys=True).encode() + b'\n')

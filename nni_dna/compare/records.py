@@ -11,10 +11,9 @@ from typing import Any, Mapping
 from ..errors import ResultError, SettingsError, WorkFolderError
 from ..files import write_atomically
 from ..settings import differences
+from ..versions import FORMAT, check_version
 
 __all__ = ['Record', 'load_record', 'read_records', 'write_record']
-
-_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,7 @@ def write_record(work: Path, record: Record) -> None:
     """
     path = _file(work, record.strategy, record.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {'version': _VERSION, **dataclasses.asdict(record)}
+    content = {'version': FORMAT, **dataclasses.asdict(record)}
     write_atomically(path, json.dumps(content, indent=1).encode())
 
 
@@ -154,9 +153,10 @@ def _read(path: Path) -> Record:
         content = json.loads(path.read_text(encoding='utf8'))
     except (OSError, ValueError) as error:
         raise ResultError(f'{path}: expected a record as JSON, got {type(error).__name__}: {error}; {remedy}') from error
-    if not isinstance(content, dict) or content.get('version') != _VERSION:
-        raise ResultError(f'{path}: expected a record of version {_VERSION}, got '
-                          f'{content.get("version") if isinstance(content, dict) else type(content).__name__}; {remedy}')
+    if not isinstance(content, dict) or 'version' not in content:
+        raise ResultError(f'{path}: expected a record with a version, got '
+                          f'{"none" if isinstance(content, dict) else type(content).__name__}; {remedy}')
+    check_version(content['version'], str(path), ResultError, remedy)
     fields = {field.name: str(field.type) for field in dataclasses.fields(Record)}
     for name, kind in fields.items():
         value = content.get(name)

@@ -16,11 +16,10 @@ import torch
 from torch import nn
 
 from ..errors import SettingsError, SpaceError
+from ..versions import FORMAT, check_version
 from .operations import Trace
 
 __all__ = ['Conditions', 'Latencies', 'check_device', 'device_name', 'measure', 'median_ms', 'with_weights']
-
-VERSION = 1
 
 # NOTE: every part is measured once in each round, so that what else the machine does for a while spoils no part alone.
 ROUNDS = 3
@@ -74,7 +73,7 @@ class Latencies:
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON-able data; `from_plain` takes it back, bit for bit."""
-        return {'version': VERSION, **vars(self.conditions), 'machine': dict(self.machine),
+        return {'version': FORMAT, **vars(self.conditions), 'machine': dict(self.machine),
                 'parts': {key: dict(part) for key, part in self.parts.items()}}
 
     @staticmethod
@@ -87,8 +86,7 @@ class Latencies:
             If it is anything else.
         """
         try:
-            if raw['version'] != VERSION:
-                raise ValueError(f'expected version {VERSION}, got {raw["version"]!r}')
+            check_version(raw['version'], 'latencies', SettingsError, 'measure again')
             found = Latencies(conditions=Conditions(**{name: raw[name] for name in ('device', 'batch_size', 'threads')}),
                               machine=raw['machine'], parts=raw['parts'])
             if not all(isinstance(part['ms'], float) and 0 < part['ms'] < float('inf') for part in found.parts.values()):

@@ -114,12 +114,12 @@ def _images_of(folder: Path, task: ImageTask) -> Dataset:
     from torchvision.datasets import ImageFolder
     option = 'data.holdout_folder'
     if not folder.is_dir():
-        raise DataError(f'{option}: expected an existing folder, got {folder}')
+        raise DataError(f'{option}: expected an existing folder, got {folder}; mend {option}')
     try:
         found = ImageFolder(str(folder))
     except Exception as error:  # no class folder, or one without images
         raise DataError(f'{option}: expected {folder} to hold a folder of images per class, got {type(error).__name__}: '
-                        f'{error}') from error
+                        f'{error}; mend {option} or the folder') from error
     known = getattr(task.train, 'class_to_idx', None)
     if known is None:
         if len(found.classes) != task.num_classes:

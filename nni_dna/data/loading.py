@@ -31,8 +31,20 @@ class _Transformed(Dataset):
         return len(self.dataset)  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image, label = self.dataset[index]
-        return self.transform(image), int(label)
+        try:
+            image, label = self.dataset[index]
+            return self.transform(image), int(label)
+        except Exception as error:  # a broken file, or the user's own code
+            raise DataError(f'data.name: {_name(self.dataset, index)} cannot be read: {type(error).__name__}: {error}; mend it, '
+                            'or take it out of the data set') from error
+
+
+def _name(dataset: Any, index: int) -> str:
+    """An image of a data set, or of a part of one: its file, where that is known."""
+    while hasattr(dataset, 'dataset') and hasattr(dataset, 'indices'):
+        dataset, index = dataset.dataset, dataset.indices[index]
+    samples = getattr(dataset, 'samples', None)  # as torchvision's folders name them
+    return str(samples[index][0]) if isinstance(samples, list) else f'image {index}'
 
 
 class ImageData:

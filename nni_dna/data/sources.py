@@ -87,11 +87,11 @@ def _imagefolder(root: Path | None, args: Mapping[str, Any]) -> tuple[Dataset, D
     test = next((folder / name for name in ('test', 'val') if (folder / name).is_dir()), None)
     if not (folder / 'train').is_dir() or test is None:
         raise DataError(f"data.root: expected {folder} to hold the folders 'train' and 'test' (or 'val'), each with a "
-                        'folder per class')
+                        'folder per class; mend data.root or the folders')
     train_set, test_set = ImageFolder(str(folder / 'train'), **args), ImageFolder(str(test), **args)
     if train_set.classes != test_set.classes:
         raise DataError(f"data.root: expected the same class folders in 'train' and '{test.name}' of {folder}, got "
-                        f'{len(train_set.classes)} and {len(test_set.classes)} classes that differ')
+                        f'{len(train_set.classes)} and {len(test_set.classes)} classes that differ; mend the folders')
     return train_set, test_set
 
 
@@ -99,7 +99,7 @@ def _existing(root: Path | None) -> Path:
     if root is None:
         raise DataError('data.root: expected the folder of the dataset, got nothing; set data.root')
     if not root.is_dir():
-        raise DataError(f'data.root: expected an existing folder, got {root}')
+        raise DataError(f'data.root: expected an existing folder, got {root}; mend data.root')
     return root
 
 
@@ -140,10 +140,11 @@ def load_task(name: str, root: Path | None, args: Mapping[str, Any]) -> ImageTas
     except NniDnaError:
         raise
     except Exception as error:  # a broken archive, a wrong argument, the user's own code
-        raise DataError(f'data.name: loading {name!r} from {root} failed: {type(error).__name__}: {error}') from error
+        raise DataError(f'data.name: loading {name!r} from {root} failed: {type(error).__name__}: {error}; mend data.root, '
+                        'data.args or the data') from error
     if not labels or not len(test):  # type: ignore[arg-type]
         raise DataError(f'data.name: expected {name!r} to give at least one training and one test image, got '
-                        f'{len(labels)} and {len(test)}')  # type: ignore[arg-type]
+                        f'{len(labels)} and {len(test)}; mend data.root or the data')  # type: ignore[arg-type]
     return ImageTask(train=train, test=test, labels=labels, num_classes=max(labels) + 1)
 
 

@@ -99,7 +99,7 @@ def export(work: str | Path, rank: int, format: str, output: str | Path, image_s
 @torch.no_grad()
 def _check_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
     if shape[1] < 1:
-        raise SettingsError(f'--image-size: expected a number of pixels of at least 1, got {shape[1]}')
+        raise SettingsError(f'--image-size: expected a number of pixels of at least 1, got {shape[1]}; give one')
     try:
         network(torch.zeros(1, *shape))
     except Exception as error:  # whatever the user's forward raises

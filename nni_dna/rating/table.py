@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ResultError
 from ..files import write_atomically
 from ..spaces.chain import Cell
+from ..versions import FORMAT, check_version
 
 __all__ = ['save_ratings', 'load_ratings']
 
@@ -36,7 +37,7 @@ def save_ratings(path: Path, cells: Sequence[Cell], ratings: Sequence[np.ndarray
     """
     buffer = io.BytesIO()
     np.savez(buffer, ratings=np.concatenate([np.asarray(part, dtype=np.float64) for part in ratings]),
-             paths=np.array(_describe(cells)))
+             paths=np.array(_describe(cells)), version=np.array(FORMAT))
     write_atomically(path, buffer.getvalue())
 
 
@@ -51,8 +52,11 @@ def load_ratings(path: Path, cells: Sequence[Cell]) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             ratings, paths = file['ratings'], str(file['paths'])
+            version = file['version'].item() if 'version' in file else None
     except Exception as error:  # zip, header and key errors have no common root
-        raise ResultError(f'{path}: expected a rating table, got {type(error).__name__}: {error}') from error
+        raise ResultError(f'{path}: expected a rating table, got {type(error).__name__}: {error}; start the experiment '
+                          'again, which rates these paths again') from error
+    check_version(version, str(path), ResultError, 'start the experiment again, which rates these paths again')
     counts = [cell.paths for cell in cells]
     if paths != _describe(cells) or ratings.shape != (sum(counts),):
         raise ResultError(f'{path}: the table rates other paths than those of cells {", ".join(cell.name for cell in cells)}')

@@ -13,16 +13,18 @@ from typing import Any, Callable, Mapping
 import torch
 from torch import nn
 
+from ..campaign.records import TRANSFER, read_record
 from ..data import ImageData
 from ..errors import DataError, SettingsError, SpaceError, WeightsError, WorkFolderError
-from ..files import check_writable, sha256, write_atomically
-from ..imports import add_to_path
+from ..files import check_writable, inside, sha256, write_atomically
 from ..lightning import seed_all
 from ..loading import find_winner
 from ..settings.reader import read_section
 from ..settings.sections import DataSettings, RetrainSettings
 from ..spaces.build import build_space
 from ..spaces.freezing import plain_network
+from ..trust import import_from, remember
+from ..versions import FORMAT
 from ..weights import load_weights, save_weights
 from .augmenting import training_batches
 from .dropping import check_dropping
@@ -90,8 +92,10 @@ def transfer(work: str | Path, output: str | Path, *, data: Mapping[str, Any], r
         parts.train(keep, checkpoint)
     found = accuracies(parts.network, parts.data.task.num_classes, parts.data.test())
     save_weights(parts.network, folder / _WEIGHTS)
-    record = {**parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS, 'sha256': sha256(folder / _WEIGHTS)}
+    record = {'version': FORMAT, **parts.record(), **found, 'training_accuracy': curve, 'weights': _WEIGHTS,
+              'sha256': sha256(folder / _WEIGHTS)}
     write_atomically(folder / RECORD, json.dumps(record, indent=2).encode() + b'\n')
+    remember(folder / RECORD)
     checkpoint.unlink(missing_ok=True)
     return record
 
@@ -101,15 +105,15 @@ def load_transferred(folder: Path) -> nn.Module:
 
     Raises
     ------
-    WeightsError
-        If the weights are not those that were written.
+    WeightsError, WorkFolderError, ResultError
+        If the weights are not those that were written, or the record of the transfer is damaged or of another version.
     """
-    record = json.loads((folder / RECORD).read_bytes())
-    file = folder / record['weights']
+    record = read_record(folder / RECORD, TRANSFER, WorkFolderError, 'restore it, or transfer the winner again')
+    file = inside(folder, record['weights'])
     if not file.is_file() or sha256(file) != record['sha256']:
         raise WeightsError(f'{file} is missing or not the file that the transfer wrote (its SHA-256 differs)')
-    add_to_path(record['code'])
     space = record['space']
+    import_from(folder / RECORD, [space['name']], record['code'])
     network = plain_network(build_space(space['name'], space['args'], record['classes_before']), record['architecture'])
     _renew_classifier(network, record['classes_before'], record['num_classes'])
     load_weights(network, file, str(folder))

@@ -46,7 +46,7 @@ def run_transfer(work: Path, output: Path, rank: int, source: str, recipe: str, 
         key, equals, value = change.partition('=')
         section, _, option = key.partition('.')
         if not equals or section not in sections or not option:
-            raise SettingsError(f'--set: expected data.KEY=VALUE or retrain.KEY=VALUE, got {change!r}')
+            raise SettingsError(f'--set: expected data.KEY=VALUE or retrain.KEY=VALUE, got {change!r}; write it so')
         try:
             sections[section][option] = yaml.safe_load(value)
         except yaml.YAMLError as error:

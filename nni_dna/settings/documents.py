@@ -30,12 +30,12 @@ def read_mapping(path: Path, option: str) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding='utf8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f'{option}{path} cannot be read: {error}') from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f'{option}{path} cannot be read: {error}; name a file that can') from error
     try:
         content = json.loads(text) if path.suffix == '.json' else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise SettingsError(f'{option}{path} is no valid YAML or JSON: {error}') from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise SettingsError(f'{option}{path} is no valid YAML or JSON: {error}; mend the file') from error
     if not isinstance(content, dict):
-        raise SettingsError(f'{option}expected {path} to hold a mapping, got {type(content).__name__}')
+        raise SettingsError(f'{option}expected {path} to hold a mapping, got {type(content).__name__}; mend the file')
     return content

@@ -86,7 +86,7 @@ def read_section(section: type[T], raw: Any, base: Path, place: str) -> T:
         If a setting is missing, unknown, of the wrong type or out of range.
     """
     if not isinstance(raw, Mapping):
-        raise SettingsError(f'{place}: expected a mapping, got {raw!r}')
+        raise SettingsError(f'{place}: expected a mapping, got {raw!r:.200}; mend {place}')
     fields = {field.name: field for field in dataclasses.fields(section)}  # type: ignore[arg-type]
     kinds = typing.get_type_hints(section)
     for key in raw:
@@ -97,7 +97,7 @@ def read_section(section: type[T], raw: Any, base: Path, place: str) -> T:
         here = _join(place, name)
         if name not in raw:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                raise SettingsError(f'{here}: this setting is missing; expected {_expects(field)}')
+                raise SettingsError(f'{here}: this setting is missing; expected {_expects(field)}; set {here}')
         elif dataclasses.is_dataclass(kinds[name]):
             values[name] = read_section(kinds[name], raw[name], base, here)
         else:
@@ -109,7 +109,7 @@ def _value(rule: Rule, raw: Any, base: Path, place: str) -> Any:
     try:
         value = validate(rule, raw)
     except SchemaError:
-        raise SettingsError(f'{place}: expected {rule.expects}, got {raw!r}; mend {place}') from None
+        raise SettingsError(f'{place}: expected {rule.expects}, got {raw!r:.200}; mend {place}') from None
     return (base / value).resolve() if rule.path and value is not None else value
 
 

@@ -21,6 +21,12 @@ _WHOLE = And(int, lambda x: not isinstance(x, bool))
 _WEIGHT = And(_NUMBER, lambda x: 0 <= x < float('inf'), Use(float))
 
 
+def _nameable(value: str | Path) -> bool:
+    """Whether a file can have this name."""
+    text = str(value).encode(errors='replace')
+    return b'\0' not in text and len(text) < 4096 and all(len(part) < 256 for part in text.split(b'/'))
+
+
 @dataclass(frozen=True)
 class Rule:
     """A check with its description.
@@ -40,10 +46,10 @@ class Rule:
     path: bool = False
 
 
-TEXT = Rule('text', And(str, len))
+TEXT = Rule('text', And(str, len, _nameable))
 MAPPING = Rule('a mapping', dict)
 FLAG = Rule('true or false', bool)
-PATH = Rule('a path', And(Or(str, Path), lambda x: len(str(x)) > 0, Use(Path)), path=True)
+PATH = Rule('a path', And(Or(str, Path), lambda x: len(str(x)) > 0, _nameable, Use(Path)), path=True)
 NAMES = Rule('a list of names', And([And(str, len)], len))
 COUNT = Rule('a whole number of at least 1', And(_WHOLE, lambda x: x >= 1))
 NATURAL = Rule('a whole number of at least 0', And(_WHOLE, lambda x: x >= 0))

@@ -97,8 +97,9 @@ def build_space(name: str, args: Mapping[str, Any], num_classes: int) -> ModelSp
     except SpaceError:
         raise
     except Exception as error:
-        raise SpaceError(f'space.args: building {name!r} with {dict(args)!r} failed: {type(error).__name__}: {error}') from error
+        raise SpaceError(f'space.args: building {name!r} with {dict(args)!r} failed: {type(error).__name__}: {error}; mend '
+                         'space.args, or space.name') from error
     if not isinstance(space, ModelSpace):
         raise SpaceError(f'space.name: expected {name!r} to give an nni.nas.nn.pytorch.ModelSpace, '
-                         f'got {type(space).__name__}')
+                         f'got {type(space).__name__}; name a model space')
     return space

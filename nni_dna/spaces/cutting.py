@@ -99,7 +99,8 @@ def cut(pieces: Sequence[Piece], stages: Sequence[tuple[str, Size]], *, chosen_s
         matched = list(zip(blocks, [name for name, _ in stages] if chosen_stages else _stages_for(pieces, blocks, stages, finer)))
         if len(matched) != len(blocks) or (chosen_stages and len(stages) != len(blocks)):
             raise TeacherError(f'teacher.stages: expected one stage for each of the {len(blocks)} blocks of the space, got '
-                               f'{len(stages)}: {", ".join(name for name, _ in stages)}')
+                               f'{len(stages)}: {", ".join(name for name, _ in stages)}; name one for each, or change '
+                               'space.blocks')
     order = [[name for name, _ in finer or stages].index(stage) for _, stage in matched]
     if order != sorted(set(order)):
         raise TeacherError('teacher.stages: no stages have the sizes of the blocks in the order in which these run '
@@ -126,7 +127,7 @@ def _given(pieces: Sequence[Piece], ends: Sequence[str]) -> list[range]:
         start = blocks[-1].stop if blocks else min(_first_labelled(pieces), inside[0])
         if inside[-1] < start:
             raise SpaceError(f'space.blocks: expected the last module of each block, in the order in which they run; {name!r} is '
-                             'not behind the one before it')
+                             'not behind the one before it; name them in their order')
         blocks.append(range(start, inside[-1] + 1))
     return blocks
 

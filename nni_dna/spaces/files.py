@@ -7,7 +7,6 @@ unrestricted.
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, Mapping, Sequence
 
 from nni.nas.nn.pytorch import ModelSpace
@@ -19,6 +18,7 @@ from .labels import Values, labels_of
 __all__ = ['to_definition', 'restrict', 'recalled']
 
 _KINDS = ('choice', 'randint', 'quniform')
+_LARGEST = 100_000  # of a range's numbers and values: no model space lists as many
 
 
 def to_definition(space: ModelSpace) -> dict[str, dict[str, Any]]:
@@ -117,13 +117,15 @@ def _listed(label: str, spec: Any) -> list[Any]:
     if spec['_type'] == 'choice':
         return value
     wanted = 2 if spec['_type'] == 'randint' else 3
-    if len(value) != wanted or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in value):
-        raise SpaceError(f'search space, label {label!r}: expected {wanted} numbers for {spec["_type"]}, got {value!r}')
+    if len(value) != wanted or not all(isinstance(v, (int, float)) and abs(v) <= _LARGEST for v in value):
+        raise SpaceError(f'search space, label {label!r}: expected {wanted} numbers for {spec["_type"]}, of at most '
+                         f'{_LARGEST:,}, got {value!r}; list the values by "_type": "choice"')
     if spec['_type'] == 'randint':  # the upper end is not included
         return list(range(int(value[0]), int(value[1])))
     low, high, step = value
-    if step <= 0:
-        raise SpaceError(f'search space, label {label!r}: expected a positive step of quniform, got {step!r}')
+    if step <= 0 or (high - low) / step > _LARGEST:
+        raise SpaceError(f'search space, label {label!r}: expected a positive step of quniform, and at most {_LARGEST:,} of '
+                         f'them, got {step!r}; list the values by "_type": "choice"')
     found = [min(max(i * step, low), high) for i in range(round(low / step), round(high / step) + 1)]
     return [int(v) if float(v).is_integer() else v for v in dict.fromkeys(found)]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 
 from torch import nn
+from nni.mutable.exception import SampleValidationError
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule
 
+from ..errors import SpaceError
 from .chain import Architecture
 from .files import recalled
 from .labels import labels_of
@@ -15,8 +17,18 @@ __all__ = ['freeze', 'plain_network']
 
 
 def plain_network(space: ModelSpace, architecture: Architecture) -> nn.Module:
-    """The plain network, with fresh weights, that an architecture picks, be it read from a file or not."""
-    return freeze(space, recalled(architecture, labels_of(space)))
+    """The plain network, with fresh weights, that an architecture picks, be it read from a file or not.
+
+    Raises
+    ------
+    SpaceError
+        If it is another space's.
+    """
+    try:
+        return freeze(space, recalled(architecture, labels_of(space)))
+    except SampleValidationError as error:
+        raise SpaceError(f'{type(space).__name__}: expected an architecture of this space, got {dict(architecture)!r}: {error}; '
+                         'take the model space that was searched') from error
 
 
 def freeze(module: nn.Module, sample: Architecture) -> nn.Module:

@@ -89,7 +89,8 @@ def read_definition(search_space: Any) -> Mapping[str, Any]:
     if isinstance(search_space, (str, Path)):
         return read_mapping(Path(search_space), 'search_space: ')
     if search_space is not None and not isinstance(search_space, Mapping):
-        raise SettingsError(f'search_space: expected a mapping of labels to their values, or its file, got {search_space!r}')
+        raise SettingsError(f'search_space: expected a mapping of labels to their values, or its file, got {search_space!r}; '
+                            'leave it out for the whole model space')
     return search_space or {}
 
 
@@ -102,5 +103,5 @@ def read_hooks(given: Any) -> list[MutationHook]:
         If they are no list of functions.
     """
     if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
-        raise SettingsError(f'mutation_hooks: expected a list of functions, got {given!r}')
+        raise SettingsError(f'mutation_hooks: expected a list of functions, got {given!r}; leave it out for none')
     return list(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import torch
@@ -10,8 +11,8 @@ from torch import nn
 from ..errors import NniDnaError, TeacherError, WeightsError
 from ..imports import with_num_classes
 from ..settings.sections import TeacherSettings
-from ..weights import load_weights
-from .zoo import builder_of, pretrained_builder_of
+from ..weights import load_weights, plain_loads
+from .zoo import builder_of, is_own, pretrained_builder_of
 
 __all__ = ['build_network', 'check_classifier', 'load_pretrained', 'ready_teacher']
 
@@ -33,14 +34,16 @@ def build_network(settings: TeacherSettings, num_classes: int) -> nn.Module:
     """
     builder = builder_of(settings.name)
     try:
-        network = builder(**with_num_classes(builder, settings.args, num_classes))
+        with contextlib.nullcontext() if is_own(settings.name) else plain_loads():  # what a user's own code reads is theirs
+            network = builder(**with_num_classes(builder, settings.args, num_classes))
     except NniDnaError:
         raise
     except Exception as error:
         raise TeacherError(f'teacher.args: building {settings.name!r} with {settings.args!r} failed: '
-                           f'{type(error).__name__}: {error}') from error
+                           f'{type(error).__name__}: {error}; mend teacher.args, or teacher.name') from error
     if not isinstance(network, nn.Module):
-        raise TeacherError(f'teacher.name: expected {settings.name!r} to build an nn.Module, got {type(network).__name__}')
+        raise TeacherError(f'teacher.name: expected {settings.name!r} to build an nn.Module, got {type(network).__name__}; '
+                           'name a class or function that does')
     return network
 
 
@@ -88,7 +91,8 @@ def load_pretrained(settings: TeacherSettings) -> nn.Module:
         raise WeightsError(f'teacher.weights: pretrained weights exist for networks of torchvision and timm only, not for '
                            f'{settings.name!r}; give a weights file')
     try:
-        return builder(**settings.args)
+        with plain_loads():
+            return builder(**settings.args)
     except Exception as error:  # no network, no such weights, another number of classes
         raise WeightsError(f'teacher.weights: the pretrained weights of {settings.name!r} could not be loaded: '
                            f'{type(error).__name__}: {error}; download them elsewhere and give the file') from error

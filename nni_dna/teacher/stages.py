@@ -50,7 +50,8 @@ class StagedTeacher(nn.Module):
                     [name for name in modules if name.count('.') == 1]
                 raise TeacherError(f'teacher.stages: the teacher has no module {stage!r}; {nearest(stage, candidates)}')
         if len(set(stages)) < len(stages):
-            raise TeacherError(f'teacher.stages: expected different modules, got {", ".join(stages)}')
+            raise TeacherError(f'teacher.stages: expected different modules, got {", ".join(stages)}; name each '
+                               'once')
         self.network = network.eval().requires_grad_(False)
         self.stages = list(stages)
         self._seen: dict[str, tuple[Any, int]] = {}  # output and its version
@@ -147,7 +148,7 @@ class StagedTeacher(nn.Module):
                                'name a module that does')
         if list(self._seen) != stages:
             raise TeacherError('teacher.stages: expected the stages in the order in which they run '
-                               f'({", ".join(self._seen)}), got {", ".join(stages)}')
+                               f'({", ".join(self._seen)}), got {", ".join(stages)}; name them in this order')
         seen, self._seen = self._seen, {}
         maps = []
         for stage, (value, version) in seen.items():

@@ -10,7 +10,7 @@ from torchvision import models
 from ..errors import TeacherError, nearest
 from ..imports import import_object, is_import_path
 
-__all__ = ['builder_of', 'pretrained_builder_of']
+__all__ = ['builder_of', 'is_own', 'pretrained_builder_of']
 
 _TIMM = 'timm:'
 
@@ -37,6 +37,11 @@ def builder_of(name: str) -> Callable[..., nn.Module]:
         return import_object(name, 'teacher.name')
     raise TeacherError(f'teacher.name: torchvision has no classifier {name!r}, and it is no import path; '
                        f'{nearest(name, known)}; write {_TIMM}NAME for a model of timm')
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is the import path of the user's own network."""
+    return not name.startswith(_TIMM) and is_import_path(name)
 
 
 def pretrained_builder_of(name: str) -> Callable[..., nn.Module] | None:

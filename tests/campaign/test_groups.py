@@ -55,7 +55,7 @@ def test_a_damaged_measurement_is_refused_with_the_remedy(tmp_path, content):
     work, changes = tmp_path / 'work', {**FAST, 'distill': {'tasks': 2}}
     open_campaign(work, **changes).close()
     (work / 'loads.json').write_text(content)
-    with pytest.raises(WorkFolderError, match='loads.json cannot be read: .*; delete it to measure again'):
+    with pytest.raises(WorkFolderError, match='loads.json.*; delete it to measure again'):
         open_campaign(work, **changes)
 
 

@@ -31,7 +31,7 @@ def test_a_line_cut_off_anywhere_is_dropped_and_the_next_event_stands_alone(tmp_
     ('garbage', 'line 2: expected an event in JSON'),
     ('[1]', 'line 2: expected an event in JSON'),
     ('{"event": "started"}', 'line 2: expected an event in JSON'),
-    ('{"version": 2, "event": "started"}', 'expected version 1, got 2'),
+    ('{"version": 2, "event": "started"}', 'expected version 1 of the format, got 2'),
 ])
 def test_a_damaged_line_or_another_version_is_refused(tmp_path, line, message):
     journal = Journal(tmp_path / 'journal.jsonl')

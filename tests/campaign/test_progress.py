@@ -32,7 +32,8 @@ def test_the_time_left_is_the_mean_time_of_what_is_left_over_what_runs_at_once(t
               {'event': 'finished', 'time': 10, 'task': 'distill/a', 'phase': 'distill'},
               {'event': 'finished', 'time': 30, 'task': 'distill/b', 'phase': 'distill'},
               {'event': 'started', 'time': 30, 'task': 'distill/c'}, {'event': 'started', 'time': 30, 'task': 'distill/d'}]
-    work.journal.path.write_text(''.join(json.dumps({'version': 1, **event}) + '\n' for event in events))
+    whole = [{'version': 1, 'parameter_id': 0, 'basis': '', 'sha256': '', 'value': 0.0, **event} for event in events]
+    work.journal.path.write_text(''.join(json.dumps(event) + '\n' for event in whole))
     progress = read_progress(work)
     assert progress.counts == {'distill': (2, 5)}
     assert progress.seconds_left(now=40) == (3 * 20 - 2 * 10) / 2

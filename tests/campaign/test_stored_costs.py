@@ -72,7 +72,7 @@ def rewrite(file, **changes):
 
 @pytest.mark.parametrize('damage, message', [
     (lambda file: file.write_bytes(file.read_bytes()[:100]), 'expected cost tables, got'),
-    (lambda file: rewrite(file, version=2), 'expected cost tables of version 1, got 2'),
+    (lambda file: rewrite(file, version=2), 'expected version 1 of the format, got 2'),
     (lambda file: rewrite(file, chain={}), 'expected cost tables, got KeyError'),
     (lambda file: np.savez(file, header=np.array([{}], dtype=object)), 'expected cost tables, got ValueError'),
     (lambda file: file.unlink(), 'expected cost tables, got FileNotFoundError')],
@@ -80,5 +80,5 @@ def rewrite(file, **changes):
 def test_a_damaged_file_is_refused_with_the_remedy(tmp_path, damage, message):
     load_saved(tmp_path, toys.read_chain())
     damage(tmp_path / 'costs.npz')
-    with pytest.raises(ResultError, match=f'costs.npz: {message}.*; start the experiment again'):
+    with pytest.raises(ResultError, match=f'costs.npz: {message}.* start the experiment again'):
         load_costs(tmp_path / 'costs.npz')

@@ -24,7 +24,7 @@ def work(tmp_path):
 def result(work):
     file = work.task_folder('distill/a') / 'table.npz'
     file.write_bytes(b'numbers')
-    return work.write_result('distill/a', -1.0, [file], {'losses': [1.0]})
+    return work.write_result('distill/a', -1.0, [file], {'losses': {'block1/a': [1.0]}})
 
 
 def test_an_experiment_comes_back_from_its_record(tmp_path):
@@ -149,7 +149,7 @@ def test_an_error_is_taken_once(work):
 def test_another_version_of_the_format_is_refused(work, tmp_path):
     file = work.root / 'settings.json'
     file.write_text(file.read_text().replace('"version": 1', '"version": 7'))
-    with pytest.raises(WorkFolderError, match='version 7'):
+    with pytest.raises(WorkFolderError, match='got 7; a newer nni_dna wrote it: upgrade nni_dna, or name'):
         work.record()
 
 

@@ -71,7 +71,7 @@ def test_settings_with_tuples_are_those_that_json_gives_back(tmp_path):
     ({'params': None}, 'params to be of type int'), ({'params': True}, 'params to be of type int'),
     ({'over_limit': 1}, 'over_limit to be of type bool'), ({'search_seconds': -1}, 'search_seconds to be finite'),
     ({'search_seconds': float('inf')}, 'search_seconds to be finite'), ({'accuracy': float('nan')}, 'accuracy from 0 to 1'),
-    ({'version': 2}, 'record of version 1, got 2'), ({'seed': 7}, 'expected the record of dna-1'),
+    ({'version': 2}, 'expected version 1 of the format, got 2'), ({'seed': 7}, 'expected the record of dna-1'),
     ({'architecture': []}, 'architecture to be of type')])
 def test_a_damaged_record_is_named_with_what_to_do(work, changes, words, capsys):
     damage(work, **changes)

@@ -15,6 +15,7 @@ from running import open_campaign, run
 from nni_dna.cli import main
 from nni_dna.errors import WorkFolderError
 from nni_dna.report import write_report
+from nni_dna.trust import trust
 
 SECTIONS = ['ranking', 'tradeoff', 'network', 'ratings', 'losses', 'maps']
 
@@ -177,6 +178,7 @@ def test_an_experiment_that_cannot_be_made_again_is_reported_from_its_files_alon
     settings = json.loads((work / 'settings.json').read_text())
     settings['settings']['data']['name'] = 'gone.<script>alert(1)</script>'
     (work / 'settings.json').write_text(json.dumps(settings))
+    trust(work)
     page = write_report(work)
     read = Page(page)
     assert all("cannot import module 'gone'" in read.note(section) for section in ('network', 'maps'))

@@ -17,6 +17,7 @@ from nni_dna.errors import SettingsError
 from nni_dna.report import write_report
 from nni_dna.report.facts.rebuilt import rebuild_setup
 from nni_dna.strategy.parts import Parts
+from nni_dna.trust import trust
 
 
 class OwnTraining(LightningModule):
@@ -48,6 +49,7 @@ def test_where_the_images_cannot_be_made_again_the_page_says_so(of_strategy, tmp
     for loader in ('train_dataloaders', 'val_dataloaders'):  # as the record is of a dataset that is not traced
         settings['settings']['evaluator']['kwargs'][loader]['kwargs']['dataset'] = 'my_data:Pictures'
     (work / 'settings.json').write_text(json.dumps(settings))
+    trust(work)
     read = Page(write_report(work))
     for section in ('network', 'maps'):
         assert read.note(section).startswith('Left out')

@@ -163,7 +163,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(work, tmp_path, da
 def test_a_winner_that_is_not_there_is_refused(work, tmp_path):
     with pytest.raises(ResultError, match='rank: expected a retrained winner, got rank 7; retrained so far: .1, 2.'):
         nni_dna.transfer(work, tmp_path / 'out', rank=7, data={'name': 'toys.images'})
-    with pytest.raises(WorkFolderError, match='work: expected'):
+    with pytest.raises(WorkFolderError, match='name the work folder of an experiment'):
         nni_dna.transfer(tmp_path, tmp_path / 'out', data={'name': 'toys.images'})
 
 

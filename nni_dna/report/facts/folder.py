@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from ...campaign.progress import Progress, read_progress
+from ...campaign.records import losses_of
 from ...campaign.tasks import TEACHER_ID
 from ...campaign.work import WorkFolder
 from ...errors import ResultError
@@ -103,7 +104,7 @@ def read_folder(root: Path) -> Folder:
         If this is no work folder, or its journal is damaged.
     """
     work = WorkFolder(root)
-    events = work.journal.read()
+    events = work.events()
     found = Folder(work=work, record=work.record(), progress=read_progress(work), ranking=work.read_ranking(),
                    started=events[0]['time'] if events else None, last=events[-1]['time'] if events else None)
     finished = {event['task']: event for event in events if event['event'] == 'finished'}
@@ -111,26 +112,30 @@ def read_folder(root: Path) -> Folder:
     for task in sorted(finished, key=_natural):
         try:
             result = work.read_result(task, finished[task]['sha256'], finished[task]['basis'])
+            if task.startswith('distill/'):
+                _take_supernets(found, result)
         except ResultError as error:
             found.notices.append(f'{error}; the experiment runs this task again')
             continue
         if task == TEACHER_ID:
             teacher = result
-        elif task.startswith('distill/'):
-            _take_supernets(found, result)
     accuracy = teacher['details'].get('accuracy') if teacher else None
     return Folder(**{**vars(found), 'teacher_accuracy': accuracy})
 
 
 def _take_supernets(found: Folder, result: Mapping[str, Any]) -> None:
-    for key, losses in result['details']['losses'].items():
+    for key, losses in losses_of(result).items():
         block, _, name = key.partition('/')
         found.losses.setdefault(block, {})[name] = losses
     for name in sorted(result['files'], key=_natural):
         file = found.work.root / name
         if file.name == 'ratings.npz':
-            _, block, supernet = Path(name).parent.parts
-            found.ratings.setdefault(block, []).extend(_cells(file, unquote(supernet), _chosen(found, block)))
+            try:
+                _, block, supernet = Path(name).parent.parts
+                found.ratings.setdefault(block, []).extend(_cells(file, unquote(supernet), _chosen(found, block)))
+            except Exception as error:  # zip, header and key errors have no common root
+                raise ResultError(f'{result["task"]}: expected {name} to be a rating table of this experiment, got '
+                                  f'{type(error).__name__}: {error}') from error
 
 
 def _chosen(found: Folder, block: str) -> tuple[Mapping[str, Any], float] | None:

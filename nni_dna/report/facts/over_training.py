@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
+
+from ...campaign.records import OVER_TRAINING, read_record
+from ...errors import ResultError
 
 __all__ = ['EpochResult', 'mean_losses', 'read_over_training']
 
@@ -41,11 +43,16 @@ def read_over_training(root: Path) -> list[EpochResult]:
     ----------
     root
         The work folder.
+
+    Raises
+    ------
+    ResultError
+        If the file is damaged, or of another version.
     """
     file = root / _FILE
     if not file.is_file():
         return []
-    entries = json.loads(file.read_bytes())['epochs']
+    entries = read_record(file, OVER_TRAINING, ResultError, 'start the experiment again, which writes it')['epochs']
     return sorted((EpochResult(epoch=entry['epoch'], rating=entry['rating'], accuracy=entry['accuracy']) for entry in entries),
                   key=lambda result: result.epoch)
 

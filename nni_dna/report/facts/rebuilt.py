@@ -7,7 +7,7 @@ from typing import Any, Mapping
 from ...campaign.config import ConfigSetup
 from ...campaign.setup import Setup
 from ...campaign.work import WorkFolder
-from ...imports import add_to_path
+from ...trust import import_from, imported_names
 
 __all__ = ['rebuild_setup']
 
@@ -21,7 +21,7 @@ def rebuild_setup(work: WorkFolder) -> Setup:
         If the folder does not know enough, as of loaders that NNI did not trace.
     """
     record: Mapping[str, Any] = work.record()
-    add_to_path(work.code_folder())
+    import_from(work.settings_file, imported_names(record), work.code_folder())
     if 'evaluator' in record['settings']:
         from ...strategy.setup import StrategySetup
         return StrategySetup.from_record(record, work.root)
