@@ -70,7 +70,9 @@ def _soak(folder: Path, seconds: float, seed: int, changes: dict[str, Any], undi
             kill(process)
             kills[victim] += 1
             if victim != 'trial':
+                opened = _opened(host)
                 host.restart()
+                host.wait(lambda: _opened(host) > opened or host.state() in ('DONE', 'ERROR'), 120)
             done = sum(event['event'] == 'finished' for event in events(host.work))
             print(f'{time.monotonic() - begun:7.0f} s  {victim} killed; kills {sum(kills.values())}, finished {done}', flush=True)
     row = watch.row('soak', undisturbed)
@@ -81,6 +83,11 @@ def _soak(folder: Path, seconds: float, seed: int, changes: dict[str, Any], undi
     print(f'soak: {sum(kills.values())} kills survived {kills}, {found["tasks"]} tasks, {found["trials"]} trials, '
           f'lost {row.lost}, equal {"yes" if row.equal else "NO"}, {found["seconds"]} s', flush=True)
     return found
+
+
+def _opened(host: Host) -> int:
+    """How often a dispatcher has taken the work folder."""
+    return sum(event['event'] == 'opened' for event in events(host.work))
 
 
 def _running(pool: Path) -> list[psutil.Process]:

@@ -77,15 +77,19 @@ def difference(rating: Sequence[float] | np.ndarray, other: Sequence[float] | np
     Parameters
     ----------
     rating, other
-        (architectures,) Both smaller is better.
+        (architectures,) Both smaller is better; or (seeds, architectures), of whose taus the mean counts.
     accuracy, resamples, seed
         As of `agreement`.
     """
     rating, other, accuracy = (np.asarray(values, dtype=np.float64) for values in (rating, other, accuracy))
-    drawn = [tau(rating[chosen], accuracy[chosen]) - tau(other[chosen], accuracy[chosen])
-             for chosen in _draws(len(rating), resamples, seed)]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Agreement(tau=tau(rating, accuracy) - tau(other, accuracy), low=float(low), high=float(high), sample=len(rating))
+
+    def margin(chosen: np.ndarray | slice) -> float:
+        ours, theirs = (float(np.mean([tau(row[chosen], accuracy[chosen]) for row in np.atleast_2d(rows)]))
+                        for rows in (rating, other))
+        return ours - theirs
+
+    low, high = np.nanpercentile([margin(chosen) for chosen in _draws(len(accuracy), resamples, seed)], [2.5, 97.5])
+    return Agreement(tau=margin(slice(None)), low=float(low), high=float(high), sample=len(accuracy))
 
 
 def reliability(accuracies: np.ndarray) -> float:

@@ -158,15 +158,29 @@ def findings(rows: list[dict[str, Any]], by_block: dict[str, list[list[float]]],
     ratings |= {'parameters': -np.array([row['params'] for row in rows]),
                 'multiply-adds': -np.array([row['madds'] for row in rows]),
                 'sum of log widths': -sum_of_log_widths([row['architecture'] for row in rows]),
-                'narrowest cell': -np.array([min(width for _, width in cells_of(row['architecture'])) for row in rows])}
+                'narrowest cell': -np.array([min(width for _, width in cells_of(row['architecture'])) for row in rows]),
+                'fewest layers': np.array([sum(depth for depth, _ in cells_of(row['architecture'])) for row in rows])}
     found['accuracy'] = {key: round(float(value), 4) for key, value in found['accuracy'].items()}
     found['tau'] = {name: agreement(rating, mean, resamples=resamples).plain() for name, rating in ratings.items()}
     found['DNA less'] = {name: difference(ratings[ours], ratings[name], mean, resamples=resamples).plain()
                          for ours in ratings if ours.startswith('dna,') for name in ratings
                          if name.startswith('one-shot') and name.endswith(ours.removeprefix('dna'))}
+    found['DNA less, mean of seeds'] = _margins(ratings, mean, resamples)
     found['pairs of the same cells'] = {name: dict(zip(('tau', 'pairs'), within_cells(rows, rating, mean)))
                                         for name, rating in ratings.items()}
     return found
+
+
+def _margins(ratings: dict[str, np.ndarray], accuracy: np.ndarray, resamples: int) -> dict[str, Any]:
+    """DNA's tau less that of one-shot ratings, each the mean over the seeds that both have."""
+    found = {}
+    for name in {name.rsplit(', seed ', 1)[0] for name in ratings if name.startswith('one-shot')}:
+        seeds = [rating.rsplit(' ', 1)[1] for rating in ratings if rating.startswith(f'{name}, seed ')]
+        both = [seed for seed in seeds if f'dna, seed {seed}' in ratings]
+        ours, theirs = ([ratings[f'{rating}, seed {seed}'] for seed in both] for rating in ('dna', name))
+        if both:
+            found[f'{name}, {len(both)} seeds'] = difference(ours, theirs, accuracy, resamples=resamples).plain()
+    return dict(sorted(found.items()))
 
 
 def within_cells(rows: list[dict[str, Any]], rating: np.ndarray, accuracy: np.ndarray) -> tuple[float, int]:

@@ -39,6 +39,14 @@ def test_the_margin_over_the_one_shot_accuracy_is_the_difference_of_the_taus(fou
     assert margin['low'] > 0
 
 
+def test_over_several_seeds_the_margin_is_that_of_the_mean_taus(made_up):
+    rows, ratings = made_up
+    more = {**ratings, 'dna, seed 1': ratings['one-shot accuracy, 1x images, seed 0'],
+            'one-shot accuracy, 1x images, seed 1': ratings['dna, seed 0']}
+    margin = findings(rows, more, resamples=50)['DNA less, mean of seeds']['one-shot accuracy, 1x images, 2 seeds']
+    assert margin['tau'] == 0 and margin['low'] == margin['high'] == 0
+
+
 def test_noise_is_taken_from_the_seeds(found):
     assert found['accuracy']['deviation between seeds'] == pytest.approx(0.01, rel=0.3)
     assert found['accuracy']['deviation between architectures'] == pytest.approx(0.03, rel=0.3)
