@@ -40,7 +40,7 @@ def test_a_task_that_was_interrupted_gives_the_file_of_one_that_was_not(retrain,
     found, after, curve = retrain('interrupted')
     assert found == weights and curve == reports
     assert after['value'] == result['value'] and after['details'] == result['details']
-    assert {file.name for file in folder.iterdir()} == {'model.safetensors', 'result.json'}
+    assert {file.name for file in folder.iterdir()} == {'model.safetensors', 'result.json', 'running'}
 
 
 def test_the_state_of_another_recipe_is_not_gone_on_from(retrain, tmp_path):
