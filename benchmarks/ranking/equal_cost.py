@@ -213,4 +213,5 @@ def report(arguments: Any) -> dict[str, Any]:
     panels['parameters'] = np.array([row['params'] for row in rows])
     taus = {title: f'{found["tau"][shown.get(title, title)]["tau"]:.2f}' for title in panels}
     scatter(arguments.picture, panels, accuracy, taus)
-    return {'sections': sections_for(arguments.space), 'found': found, 'rows': rows, 'ratings': by_block}
+    networks = {file.stem.removeprefix('networks-'): _known(file) for file in sorted(arguments.work.glob('networks-*.json'))}
+    return {'sections': sections_for(arguments.space), 'found': found, 'rows': rows, 'ratings': by_block, 'networks': networks}
