@@ -271,7 +271,7 @@ def record_bytes() -> bytes:
         return (folder / 'records' / 'dna-1.json').read_bytes()
 
 
-@few(80)
+@few(40)
 @given(st.one_of(damaged(record_bytes()), spoiled(json.loads(record_bytes())).map(lambda tree: json.dumps(tree).encode())))
 def test_records_of_a_comparison(content):
     with scratch() as folder:
@@ -309,7 +309,7 @@ def command_lines(draw):
     return [command, *(draw(WORDS) if word == '{}' else word for word in line)]
 
 
-@few(80)
+@few(40)
 @given(command_lines())
 def test_the_command_line(line):
     with scratch() as folder, pytest.MonkeyPatch.context() as patch:

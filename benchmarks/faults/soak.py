@@ -17,7 +17,7 @@ __all__ = ['soak']
 
 MANY = {'distill': {'epochs': 2}, 'teacher': {'epochs': 2}, 'retrain': {'epochs': 2}, 'retries': 1000}
 _QUICK = Path(__file__).resolve().parent / 'quick.py'
-_SHARES = {'trial': 0.94, 'dispatcher': 0.03, 'manager': 0.03}
+_SHARES = {'trial': 0.84, 'dispatcher': 0.08, 'manager': 0.08}
 
 
 def soak(folder: Path, seconds: float, tasks: int, seed: int) -> dict[str, Any]:

@@ -5,11 +5,7 @@ Nothing in it is ever read with pickle. A file counts only if its SHA-256 is the
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
-import os
-import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Iterable, Iterator, Mapping
@@ -21,11 +17,10 @@ from ..settings import differences, with_defaults
 from ..trust import remember
 from ..versions import FORMAT
 from .journal import Journal
+from .locks import lock_folder, one_at_a_time
 from .records import RANKING, RESULT, SETTINGS, check_event, read_record
 
 __all__ = ['WorkFolder']
-
-_logger = logging.getLogger(__name__)
 
 
 class WorkFolder:
@@ -87,17 +82,17 @@ class WorkFolder:
         Returns
         -------
         IO
-            The lock, as `lock` gives it.
+            The lock, as `lock_folder` gives it.
 
         Raises
         ------
         WorkFolderError
-            As `check` and `lock`, or if the folder cannot be written.
+            As `check` and `lock_folder`, or if the folder cannot be written.
         """
         wanted = self.check(record)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = self.lock()
+            lock = lock_folder(self.root)
             self._write_json(self.settings_file, {**wanted, 'code': str(code)})
             remember(self.settings_file)
             return lock
@@ -141,46 +136,10 @@ class WorkFolder:
         """Folder of the user's own modules."""
         return Path(self._read_settings_file()['code'])
 
-    def lock(self) -> IO[str]:
-        """Keep others from running a campaign here, for as long as the file that this returns is open.
-
-        Raises
-        ------
-        WorkFolderError
-            If another process does, on whatever machine, or the storage has no locks. The lock of a dead one does not count.
-        """
-        file = (self.root / 'lock').open('a+')
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise WorkFolderError(f'work: another experiment is running on {self.root} ({file.read().strip()}); wait for it, '
-                                  'stop it, or name another work folder') from None
-        except OSError as error:
-            raise WorkFolderError(f'work: {self.root} is on storage where no file can be locked ({error.strerror or error}); '
-                                  'mount it with locks, or name a folder elsewhere') from error
-        file.truncate(0)
-        file.write(f'host {socket.gethostname()}, process {os.getpid()}')
-        file.flush()
-        return file
-
     @contextmanager
     def alone(self, task_id: str) -> Iterator[None]:
-        """Keep other trials from doing the same task; waits for one that does.
-
-        Where NNI's manager was killed, a trial that it had started may live on, and the resumed manager starts another one.
-        """
-        path = self.task_folder(task_id) / 'running'
-        with writing(path):
-            file = path.open('w')
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _logger.info('another trial does %s; this one waits for it', task_id)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError as error:
-                _logger.warning('%s: this storage has no locks (%s), so two trials could do one task', path, error)
+        """Keep other trials from doing the same task; waits for one that does."""
+        with one_at_a_time(self.task_folder(task_id) / 'running', task_id):
             yield
 
     def write_result(self, task_id: str, value: float, files: Iterable[Path], details: Mapping[str, Any],

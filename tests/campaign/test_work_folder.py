@@ -10,6 +10,7 @@ import pytest
 from running import make_setup
 
 from nni_dna.campaign.config import ConfigSetup
+from nni_dna.campaign.locks import lock_folder
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.errors import ResultError, WorkFolderError
 
@@ -154,11 +155,11 @@ def test_another_version_of_the_format_is_refused(work, tmp_path):
 
 
 def test_the_lock_keeps_a_second_experiment_out_until_the_first_lets_go(work):
-    held = work.lock()
+    held = lock_folder(work.root)
     with pytest.raises(WorkFolderError, match=f'another experiment is running.*process {os.getpid()}'):
-        WorkFolder(work.root).lock()
+        lock_folder(work.root)
     held.close()
-    WorkFolder(work.root).lock().close()
+    lock_folder(work.root).close()
 
 
 def test_a_result_on_another_basis_does_not_count(work):

@@ -252,8 +252,10 @@ def test_no_names_of_ends_leave_the_cut_to_the_sizes():
      'expected a stage of 8x8 pixels for each of 3 blocks that give this, got 2; join blocks'),
     ('8:2 -:3', (8, 8), {'ends': ['m0', 'm1']}, TeacherError, 'expected a stage of no feature map'),
     ('16:2 8:3', (16, 8, 4), {'chosen': True, 'ends': ['m0', 'm1']}, TeacherError,
-     'teacher.stages: expected one stage for each of the 2 blocks of the space, got 3: s0, s1, s2; name one for each, or change space.blocks'),
-    ('16:2 8:3', (16,), {'chosen': True, 'ends': ['m0', 'm1']}, TeacherError, 'each of the 2 blocks of the space, got 1: s0; name one for each, or change space.blocks'),
+     'teacher.stages: expected one stage for each of the 2 blocks of the space, got 3: s0, s1, s2; '
+     'name one for each, or change space.blocks'),
+    ('16:2 8:3', (16,), {'chosen': True, 'ends': ['m0', 'm1']}, TeacherError,
+     'each of the 2 blocks of the space, got 1: s0; name one for each, or change space.blocks'),
     ('16:2 8:3 16:2', (16, 8), {}, TeacherError,
      r'no stages have the sizes of the blocks in the order in which these run \(16x16 pixels, 8x8 pixels, 16x16 pixels\)'),
     ('8:2 16:3', (16, 8), {'ends': ['m0', 'm1']}, TeacherError, 'in the order in which these run'),

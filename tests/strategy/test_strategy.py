@@ -27,7 +27,7 @@ from strategy_toys import QUIET, Pictures, evaluator, experiment, lightning, loa
 from torch import nn
 
 import nni_dna
-from nni_dna.campaign.work import WorkFolder
+from nni_dna.campaign.locks import lock_folder
 from nni_dna.errors import (CampaignError, DataError, InfeasibleError, NniDnaError, ResultError, SettingsError, SpaceError,
                             TeacherError, WorkFolderError)
 from nni_dna.strategy.parts import Parts
@@ -444,16 +444,16 @@ def test_a_folder_of_something_else_is_left_alone(work, teacher):
 
 
 def test_the_folder_is_free_for_others_once_an_experiment_ends(work, teacher, monkeypatch):
-    monkeypatch.setattr(strategy_toys, 'seen', lambda: WorkFolder(work).lock() if events(work, 'started') else None)
+    monkeypatch.setattr(strategy_toys, 'seen', lambda: lock_folder(work) if events(work, 'started') else None)
     held = experiment(strategy(work, teacher, retries=0))
     with pytest.raises(CampaignError, match='WorkFolderError: .*another experiment is running'):
         run(held)
-    WorkFolder(work).lock().close()
+    lock_folder(work).close()
 
 
 def test_a_folder_in_use_is_refused(work, teacher):
     run(experiment(strategy(work, teacher)))
-    with WorkFolder(work).lock(), pytest.raises(WorkFolderError, match='another experiment is running'):
+    with lock_folder(work), pytest.raises(WorkFolderError, match='another experiment is running'):
         run(experiment(strategy(work, teacher)))
 
 
