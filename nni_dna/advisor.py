@@ -91,6 +91,8 @@ class DNAAdvisor(MsgDispatcherBase):
             _logger.error(text) if isinstance(error, NniDnaError) else _logger.exception(text)
             self.report_error(text)
             self.stopping = True
+            with self._lock:
+                self._lock.notify_all()
             # The main thread waits for the manager's next command and would not see that we stop.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -111,6 +113,7 @@ class DNAAdvisor(MsgDispatcherBase):
                 check_trial_limit(self._campaign.setup, config.get('maxTrialNumber'))
             self._assigner = TrialAssigner(self._manager, self._campaign.work.root, _assignment)
             watch_for_stalls(self._manager, self._campaign, _assignment)
+            self._lock.notify_all()
         self.send(CommandType.Initialized, '')
 
     def handle_request_trial_jobs(self, data: int) -> None:
@@ -144,12 +147,15 @@ class DNAAdvisor(MsgDispatcherBase):
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
         """A trial ended, well or not."""
-        assert self._campaign is not None
         sent = json.loads(data['hyper_params'])
         if not _is_ours(sent):
             return
         task, trial = Task.from_parameters(sent['parameters']), data['trial_job_id']
         with self._lock:
+            # A resumed manager starts interrupted trials before we are ready, and some have nothing left to do.
+            self._lock.wait_for(lambda: self._campaign is not None or self.stopping)
+            if self._campaign is None:
+                return
             metric = None
             if data['event'] == 'SUCCEEDED':
                 self._lock.wait_for(lambda: trial in self._metrics, _METRIC_WAIT)

@@ -160,9 +160,11 @@ class Campaign:
         return self._parameter_ids - 1
 
     def started(self, task: Task, parameter_id: int) -> None:
-        """A trial of this task was sent."""
-        self._running.add(task.id)
+        """A trial of this task was sent, or goes on; one that has already ended is known."""
         self._parameter_ids = max(self._parameter_ids, parameter_id + 1)
+        if self._is_finished(task):
+            return
+        self._running.add(task.id)
         self.work.journal.append('started', task=task.id, parameter_id=parameter_id)
 
     def finished(self, task: Task, metric: Mapping[str, Any]) -> None:

@@ -163,3 +163,18 @@ def test_of_two_trials_of_a_task_the_second_waits_for_the_first(tmp_path):
         order.append('first')
     thread.join(10)
     assert order == ['first', 'second']
+
+
+def test_an_interrupted_trial_that_ends_before_its_start_is_heard_of_leaves_no_task_running(tmp_path, undisturbed):
+    """NNI's manager starts it again on resuming, and only then tells of it; it may have had nothing left to do."""
+    work = tmp_path / 'work'
+    campaign = open_campaign(work)
+    task = campaign.next_task()
+    campaign.started(task, campaign.new_parameter_id())
+    run_until(campaign, task)
+    campaign = open_campaign(work)
+    campaign.finished(task, WorkFolder(work).finished_metric(task.id, task.basis))
+    campaign.started(task, campaign.new_parameter_id())
+    run_campaign(campaign)
+    campaign.close()
+    assert outcome(work) == undisturbed and started(work).count(task.id) == 1

@@ -152,3 +152,28 @@ def test_the_meta_file_for_nnis_registry_names_what_exists(tmp_path):
     DNAClassArgsValidator().validate_class_args(**toys.settings(tmp_path / 'work'))
     with pytest.raises(SettingsError, match='nearest known: teacher'):
         DNAClassArgsValidator().validate_class_args(**toys.settings(tmp_path / 'work', teachr={}))
+
+
+def test_a_trial_that_ends_before_the_advisor_is_ready_is_heard(monkeypatch):
+    """A resumed manager starts interrupted trials at once, while the advisor still checks its settings."""
+    from nni.runtime import msg_dispatcher_base
+    from nni.runtime.env_vars import dispatcher_env_vars
+
+    from nni_dna.advisor import DNAAdvisor
+    monkeypatch.setattr(msg_dispatcher_base, 'load', msg_dispatcher_base.load)  # put back after the test
+    monkeypatch.setattr('nni_dna.advisor.dispatcher_env_vars',
+                        dispatcher_env_vars._replace(NNI_TUNER_COMMAND_CHANNEL='ws://localhost:1/tuner'))
+    monkeypatch.setattr(msg_dispatcher_base.MsgDispatcherBase, '__init__', lambda self: setattr(self, 'stopping', False))
+    advisor, heard = DNAAdvisor(), []
+    task = {'phase': 'teacher', 'task': 'teacher/train', 'basis': '', 'work': '/nowhere'}
+    ended = {'trial_job_id': 'x', 'event': 'SUCCEEDED', 'hyper_params': json.dumps({'parameter_id': 3, 'parameters': task})}
+    advisor.handle_report_metric_data({'type': 'FINAL', 'trial_job_id': 'x', 'value': '{"default": 0.5}'})
+    listener = threading.Thread(target=advisor.handle_trial_end, args=(ended,))
+    listener.start()
+    listener.join(0.3)
+    assert listener.is_alive() and not heard
+    with advisor._lock:
+        advisor._campaign = types.SimpleNamespace(finished=lambda task, metric: heard.append((task.id, metric)), done=False)
+        advisor._lock.notify_all()
+    listener.join(20)
+    assert heard == [('teacher/train', {'default': 0.5})]
