@@ -22,7 +22,7 @@ from nni_dna.campaign.ranking import rank
 from nni_dna.cost.counter import count
 from nni_dna.files import write_atomically
 from nni_dna.lightning import make_trainer, seed_all
-from nni_dna.retrain import Recipe, accuracy, quick
+from nni_dna.retrain import Recipe, accuracy, quick, train_classifier
 from nni_dna.retrain.module import ClassifierTraining
 from nni_dna.settings.sections import SearchSettings
 from nni_dna.spaces.freezing import plain_network
@@ -79,10 +79,11 @@ class Distillation(ClassifierTraining):
 def train(network: nn.Module, recipe: Recipe, images: CifarImages, teacher: nn.Module | None) -> float:
     """Train a network with or without a teacher; its accuracy on the test images."""
     batches, classes = images.distillation(), images.task.num_classes
-    given = (network, classes, recipe, lambda value: None, batches)
-    module = ClassifierTraining(*given) if teacher is None else Distillation(teacher, *given)
-    network.train()
-    make_trainer(recipe.epochs).fit(module, batches)
+    if teacher is None:
+        train_classifier(network, classes, recipe, batches, lambda value: None)
+    else:
+        network.train()
+        make_trainer(recipe.epochs).fit(Distillation(teacher, network, classes, recipe, lambda value: None, batches), batches)
     return accuracy(network.cpu(), classes, images.test())
 
 
