@@ -60,7 +60,7 @@ def test_every_other_strategy_ends_with_a_record(tmp_path):
         check(one)
 
 
-@pytest.mark.parametrize('name', ['config.yml', 'config_cifar10.yml'])
+@pytest.mark.parametrize('name', ['config.yml', 'config_cifar10.yml', 'config_cifar10_short.yml'])
 def test_the_experiment_files_name_every_strategy_and_end_by_themselves(name):
     folder = HERE.parent.parent / 'examples' / 'compare'
     config = yaml.safe_load((folder / name).read_text())
@@ -68,4 +68,6 @@ def test_the_experiment_files_name_every_strategy_and_end_by_themselves(name):
     assert set(space) == {'strategy', 'seed'} and len(space['seed']) == 3
     assert all(f"'{strategy}'" in (folder / 'searches.py').read_text() for strategy in space['strategy'])
     assert len(set(space['strategy'])) == 10
+    task = config['trialCommand'].split('--task ')[1].split()[0]
+    assert f"'{task}': Task(" in (folder / 'tasks.py').read_text()
     assert config['maxTrialNumber'] == 30 and config['tuner'] == {'name': 'GridSearch'}
