@@ -56,6 +56,25 @@ def evaluator(**changes):
     return Classification(**{key: value for key, value in given.items() if value is not None})
 
 
+class Untraced(Dataset):
+    """A dataset as in any script: not traced, and too large to be sent."""
+
+    def __init__(self, train):
+        pictures = Pictures(train)
+        self.images, self.labels = pictures.images, pictures.labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self.images[index], self.labels[index]
+
+
+def untraced():
+    make = torch.utils.data.DataLoader
+    return evaluator(train_dataloaders=make(Untraced(True), 16, shuffle=True), val_dataloaders=make(Untraced(False), 16))
+
+
 @nni.trace
 class OwnTraining(LightningModule):
     """A user's own way to train, which reports more than a number."""
