@@ -140,3 +140,22 @@ def short_mobilenet(multipliers=(0.5, 1.0), **options):
     """NNI's MobileNetV3Space of two stages, with a choice of widths."""
     return mobilenet(multipliers, widths=(16, 16, 24, 32, 48, 64), squeeze_excite=('none', 'optional', 'none'),
                      stride=(2, 1, 2, 2, 1, 1), activation=('hswish', 'relu', 'relu', 'hswish', 'hswish', 'hswish'), **options)
+
+
+def both(label):
+    return [{label: 'k1'}, {label: 'k3'}]
+
+
+def only_cell(parts, **options):
+    """The one cell of a space of one block."""
+    chain = read(made(parts), **options)
+    assert len(chain.blocks) == len(chain.blocks[0].cells) == 1
+    return chain.blocks[0].cells[0]
+
+
+def cells_of(block):
+    return [(cell.name, dict(cell.choice), layer_options(cell)) for cell in block.cells]
+
+
+def samples(chain):
+    return [chain.architecture(paths) for paths in all_paths(chain)]

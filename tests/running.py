@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,18 @@ def run_until(campaign: Campaign, task, stop_at: int | None = None):
         return run(campaign, task, report), reports
     finally:
         campaign.close()
+
+
+def do_next(campaign):
+    task = campaign.next_task()
+    campaign.started(task, campaign.new_parameter_id())
+    campaign.finished(task, run(campaign, task))
+    return task.id
+
+
+def ranking_file(work):
+    return json.loads((work / 'ranking.json').read_text())
+
+
+def ranking(work):
+    return ranking_file(work)['ranking']

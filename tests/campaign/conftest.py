@@ -1,0 +1,19 @@
+"""Campaigns that nothing disturbed."""
+
+from __future__ import annotations
+
+import pytest
+from running import run_in_process
+
+SCALED = {'space': {'name': 'toys.Scaled'}}
+
+
+@pytest.fixture(scope='session')
+def finished(tmp_path_factory):
+    return run_in_process(tmp_path_factory.mktemp('finished') / 'work')
+
+
+@pytest.fixture(scope='session')
+def scaled(tmp_path_factory):
+    """Of the space whose supernets have several cells, with stages that are found."""
+    return run_in_process(tmp_path_factory.mktemp('scaled') / 'work', **SCALED, teacher={'stages': None})
