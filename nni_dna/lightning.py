@@ -10,7 +10,7 @@ from typing import Any, Iterator
 import pytorch_lightning as pl
 import torch
 
-from .stalling import mark
+from .marks import mark
 
 __all__ = ['make_trainer', 'interruptible', 'seed_all', 'compute_device']
 

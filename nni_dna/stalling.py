@@ -1,66 +1,26 @@
-"""Whether tasks get on: a trial leaves marks in the work folder while it does, and the experiment cancels one that does not.
-
-No clock is compared with another: a mark only has to differ from the one before.
-"""
+"""Trials that do not get on: the experiment cancels a trial that leaves no mark (`marks`) for too long."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import TYPE_CHECKING, Callable
 
-from .files import writing
+from .marks import START, mark_file
 
 if TYPE_CHECKING:
     from .assignment import Read
     from .campaign.campaign import Campaign
     from .manager import Manager
 
-__all__ = ['mark', 'marking', 'mark_file', 'Patience', 'StallWatch', 'watch_for_stalls']
+__all__ = ['Patience', 'StallWatch', 'watch_for_stalls']
 
 _logger = logging.getLogger(__name__)
 
-_APART = 1.0  # seconds between the marks of a trial, at the least
 _FIRST = 10  # times as long may pass before a trial's first step: it imports, reads its data and may compile
-_START = ' 0'  # how the mark of a trial's start ends
-_current: Callable[[], None] | None = None
-
-
-def mark() -> None:
-    """The task that this process does, if any, has got on by a step."""
-    if _current is not None:
-        _current()
-
-
-@contextmanager
-def marking(file: Path) -> Iterator[None]:
-    """Let `mark` write to a file in here; the first mark is that of the start."""
-    global _current
-    name, count, last = uuid.uuid4().hex, 0, -_APART
-
-    def write() -> None:
-        nonlocal count, last
-        if time.monotonic() - last >= _APART or count == 1:
-            with writing(file):
-                file.write_text(f'{name} {count}')
-            count, last = count + 1, time.monotonic()
-
-    before, _current = _current, write
-    try:
-        write()
-        yield
-    finally:
-        _current = before
-
-
-def mark_file(work: Path, task_id: str) -> Path:
-    """Where the marks of a task are."""
-    return work / task_id / 'progress.txt'
 
 
 class Patience:
@@ -93,7 +53,7 @@ class Patience:
             self._changes += 1
         else:
             self._idle += passed
-        stepped = self._changes > 0 and not found.endswith(_START)  # what was there before is another trial's
+        stepped = self._changes > 0 and not found.endswith(START)  # what was there before is another trial's
         return self._idle > self._limit * (1 if stepped else _FIRST)
 
 

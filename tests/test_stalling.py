@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nni_dna import stalling
 from nni_dna.manager import Row
-from nni_dna.stalling import Patience, StallWatch, mark, mark_file, marking
+from nni_dna.marks import mark_file
+from nni_dna.stalling import Patience, StallWatch
 
 
 def test_what_makes_steps_is_never_over():
@@ -33,32 +33,6 @@ def test_before_the_first_step_it_takes_ten_times_as_long(found):
 def test_the_marks_of_an_earlier_trial_are_no_step_of_this_one():
     patience = Patience(10)
     assert not any(patience.is_over('earlier 7', 9) for _ in range(11)) and patience.is_over('earlier 7', 20)
-
-
-def test_marks_differ_from_one_step_to_the_next_and_from_those_of_another_trial(tmp_path, monkeypatch):
-    clock = iter(range(0, 1000, 2))
-    monkeypatch.setattr(stalling.time, 'monotonic', lambda: next(clock))
-    file, seen = tmp_path / 'progress.txt', set()
-    for _ in range(2):
-        with marking(file):
-            seen.add(file.read_text())
-            for _ in range(3):
-                mark()
-                seen.add(file.read_text())
-    assert len(seen) == 8
-    mark()  # nothing runs
-    assert file.read_text() in seen
-
-
-def test_marks_are_a_second_apart_save_the_first_step(tmp_path, monkeypatch):
-    monkeypatch.setattr(stalling.time, 'monotonic', lambda: 5.0)
-    file = tmp_path / 'progress.txt'
-    with marking(file):
-        start = file.read_text()
-        mark()
-        first = file.read_text()
-        mark()
-        assert start != first == file.read_text()
 
 
 class Trials:

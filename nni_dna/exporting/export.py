@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from ..campaign.rated import read_costs
+from ..campaign.winners import find_winner
 from ..cost import count
 from ..errors import SettingsError
 from ..files import check_place, write_atomically
-from ..loading import find_winner
 from .formats import to_bytes
 
 __all__ = ['Exported', 'export']

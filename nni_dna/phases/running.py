@@ -17,7 +17,7 @@ from ..imports import add_to_path
 from ..lightning import seed_all
 from ..rating.memory import is_shortage
 from ..settings import CommonSettings
-from ..stalling import mark, mark_file, marking
+from ..marks import mark, mark_file, marking
 from .distill import distill
 from .outcome import Outcome, Report
 from .retrain import retrain

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..data.batches import images_of
 from ..spaces.chain import Cell
-from ..stalling import mark
+from ..marks import mark
 from ..supernet.supernet import BlockSupernet
 from .memory import Pieces
 from .traverse import PathRater

@@ -18,7 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from ..data import ResumableLoader
 from ..errors import TrainingError
 from ..lightning import compute_device, interruptible, make_trainer
-from ..stalling import mark
+from ..marks import mark
 from .augmenting import on_batches
 from .checkpoint import PlainCheckpoints, random_states, resumable, set_random_states, spread_seeds
 from .dropping import drop_connect, set_dropout

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from ..campaign.records import TRANSFER, read_record
+from ..campaign.winners import find_winner
 from ..data import ImageData
 from ..errors import DataError, SettingsError, SpaceError, WeightsError, WorkFolderError
 from ..files import check_writable, inside, sha256, write_atomically
 from ..lightning import seed_all
-from ..loading import find_winner
 from ..settings.reader import read_section
 from ..settings.sections import DataSettings, RetrainSettings
 from ..spaces.build import build_space
