@@ -26,7 +26,8 @@ from teacher import SmallResNet
 
 ONE_SHOT = ('darts', 'enas', 'gumbel', 'proxyless', 'random_oneshot')
 MULTI_TRIAL = ('random', 'regularized_evolution', 'tpe', 'policy_rl')
-STRATEGIES = ('dna', *ONE_SHOT, *MULTI_TRIAL)
+DNA_PATHS = {'dna': 1, 'dna_3_paths': 3}    # of each block, in each step of the distillation
+STRATEGIES = (*DNA_PATHS, *ONE_SHOT, *MULTI_TRIAL)
 
 # On twice the limit. With 1 (tried on the digits) DARTS chose networks of 1.7 times the limit.
 _PENALTY = 3.0
@@ -50,13 +51,13 @@ def search(name: str, task: SeededTask, seen: ImagesSeen, report: Report, scratc
     scratch
         A folder for what DNA keeps while it searches.
     """
-    if name == 'dna':
-        return search_dna(task, seen, report, scratch)
+    if name in DNA_PATHS:
+        return search_dna(task, seen, report, scratch, DNA_PATHS[name])
     return search_one_shot(name, task, seen, report) if name in ONE_SHOT else search_multi_trial(name, task, seen, report)
 
 
-def search_dna(task: SeededTask, seen: ImagesSeen, report: Report, scratch: Path) -> dict[str, Any]:
-    """Train a teacher, then distil, rate and search. Its training is part of the budget.
+def search_dna(task: SeededTask, seen: ImagesSeen, report: Report, scratch: Path, paths: int) -> dict[str, Any]:
+    """Train a teacher, then distil, rate and search. Its training is part of the budget; more paths see no more images.
 
     The progress is the teacher's training accuracy, then minus the loss of the distillation.
     """
@@ -69,7 +70,7 @@ def search_dna(task: SeededTask, seen: ImagesSeen, report: Report, scratch: Path
     save_weights(teacher, scratch / 'teacher.safetensors')
     strategy = DNA({'name': SmallResNet, 'args': settings.teacher, 'weights': str(scratch / 'teacher.safetensors')},
                    max_madds=settings.max_madds, top_k=1, work=scratch / 'work', seed=task.seed,
-                   distill={'epochs': settings.budget - settings.teacher_epochs, 'tasks': 'joint'},
+                   distill={'epochs': settings.budget - settings.teacher_epochs, 'tasks': 'joint', 'paths_per_step': paths},
                    train_dataloaders=task.train_loader(), val_dataloaders=task.held_loader())
     engine = SequentialExecutionEngine()
     engine.register_model_event_callback('intermediate_metric', lambda event: report(-event.metric))
