@@ -58,7 +58,7 @@ def test_a_winner_of_shared_supernets_loads_and_runs_as_it_was_ranked(scaled):
 
 
 def test_cells_that_take_turns_between_supernets_get_their_own_ratings(tmp_path):
-    work = run_in_process(tmp_path / 'work', space={'name': 'test_campaign.Mixed'}, teacher={'stages': ['stage2']},
+    work = run_in_process(tmp_path / 'work', space={'name': 'test_shared_supernets.Mixed'}, teacher={'stages': ['stage2']},
                           search={'top_k': 24}, retrain={'epochs': 1})
     tables = rating_tables(work)
     assert {name: len(table) for name, table in tables.items()} == {
