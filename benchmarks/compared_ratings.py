@@ -1,4 +1,4 @@
-"""Do DNA's ratings order the choices of a comparison as accuracies do? With one more seed, and other settings of the distillation.
+"""Do DNA's ratings order the choices of a comparison as accuracies do? One more seed, other settings of the distillation.
 
 Example: ``python benchmarks/compared_ratings.py examples/compare/work_cifar10_short --seed 5 --distill '{"sampling": "fair"}'``
 """
