@@ -18,52 +18,19 @@ import quiet  # noqa: F401, E402  (before NNI: see there)
 
 import nni  # noqa: E402
 import torch  # noqa: E402
-from nni.nas.evaluator import FunctionalEvaluator  # noqa: E402
-from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
-from nni.nas.space import SimplifiedModelSpace  # noqa: E402
-from nni_dna import DNA  # noqa: E402
 from nni_dna.campaign.rated import Rated, read_rated  # noqa: E402
 from nni_dna.campaign.work import WorkFolder  # noqa: E402
 from nni_dna.compare import read_records  # noqa: E402
 from nni_dna.lightning import seed_all  # noqa: E402
-from nni_dna.retrain import train_classifier  # noqa: E402
-from nni_dna.retrain.recipes import quick  # noqa: E402
-from nni_dna.weights import save_weights  # noqa: E402
 from scipy.stats import kendalltau  # noqa: E402
 
+from searches import teach_and_search  # noqa: E402
 from tasks import TASKS, SeededTask  # noqa: E402
-from teacher import SmallResNet  # noqa: E402
 
 
 def block_ratings(rated: Rated, architecture: Mapping[str, Any]) -> list[float]:
     """The rating of an architecture's path in each block."""
-    found = []
-    for block, table in zip(rated.costs.chain.blocks, rated.ratings):
-        paths = [cell.architecture(path) for cell in block.cells for path in range(cell.paths)]
-        found.append(float(table[next(number for number, path in enumerate(paths) if path.items() <= architecture.items())]))
-    return found
-
-
-def leave_untrained(network: torch.nn.Module) -> None:
-    """The winner is not needed."""
-    nni.report_final_result(0.0)
-
-
-def search(task: SeededTask, distill: Mapping[str, Any], folder: Path) -> tuple[Rated, dict[str, Any]]:
-    """As `examples/compare` searches with DNA: all ratings, and the choice."""
-    settings = task.task
-    seed_all(task.seed)
-    teacher = SmallResNet(task.num_classes, **settings.teacher)
-    recipe = quick(epochs=settings.teacher_epochs, lr=3e-3, label_smoothing=0.0)
-    train_classifier(teacher, task.num_classes, recipe, task.train_loader(), lambda value: None)
-    save_weights(teacher, folder / 'teacher.safetensors')
-    strategy = DNA({'name': SmallResNet, 'args': settings.teacher, 'weights': str(folder / 'teacher.safetensors')},
-                   max_madds=settings.max_madds, top_k=1, work=folder / 'work', seed=task.seed,
-                   distill={'epochs': settings.budget - settings.teacher_epochs, 'tasks': 'joint', **distill},
-                   train_dataloaders=task.train_loader(), val_dataloaders=task.held_loader())
-    strategy(SimplifiedModelSpace.from_model(task.space(), FunctionalEvaluator(leave_untrained)),
-             SequentialExecutionEngine())
-    return read_rated(WorkFolder(folder / 'work')), next(iter(strategy.list_models(limit=1))).sample
+    return [float(table[path]) for table, path in zip(rated.ratings, rated.costs.chain.paths_of(architecture))]
 
 
 def main() -> None:
@@ -78,8 +45,10 @@ def main() -> None:
     records = [record for record in read_records(args.work.resolve()) if record.strategy != 'dna_3_paths']
     task = SeededTask(TASKS[records[0].task], args.seed)
     start = time.process_time()
+    seed_all(task.seed)
     with TemporaryDirectory() as folder:
-        rated, found = search(task, args.distill, Path(folder))
+        found = teach_and_search(task, lambda value: None, Path(folder), args.distill)
+        rated = read_rated(WorkFolder(Path(folder) / 'work'))
     seconds = time.process_time() - start
     accuracies = [record.accuracy for record in records]
     ratings = [block_ratings(rated, record.architecture) for record in records]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,9 @@ from nni_dna.campaign.campaign import Campaign
 from nni_dna.campaign.config import ConfigSetup
 from nni_dna.phases import run_campaign, run_task
 from nni_dna.settings import read_settings
+
+SCALED = {'space': {'name': 'toys.Scaled'}}
+"""The toy space whose supernets have several cells."""
 
 
 def make_setup(work: Path, definition=None, **changes) -> ConfigSetup:
@@ -65,11 +67,3 @@ def do_next(campaign):
     campaign.started(task, campaign.new_parameter_id())
     campaign.finished(task, run(campaign, task))
     return task.id
-
-
-def ranking_file(work):
-    return json.loads((work / 'ranking.json').read_text())
-
-
-def ranking(work):
-    return ranking_file(work)['ranking']

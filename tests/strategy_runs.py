@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from work_files import events, ranking
 
 TASKS = ['distill/block1/shallow', 'distill/block1/deep', 'distill/block2/only', 'retrain/rank1', 'retrain/rank2']
 """Of an experiment on ``toys.Space``, in their order."""
-
-
-def events(work, kind):
-    """The tasks of a kind of event in the journal."""
-    file = work / 'journal.jsonl'
-    lines = file.read_text().splitlines() if file.is_file() else []
-    return [event['task'] for event in map(json.loads, lines) if event['event'] == kind]
-
-
-def ranking(work):
-    return json.loads((work / 'ranking.json').read_text())['ranking']
 
 
 def rated(work):

@@ -2,47 +2,30 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
+import torch
+from nni_dna.data.sources import TensorImages
 from torch.utils.data import Dataset
 from torchvision.datasets import ImageFolder
-
-
-class InMemory(Dataset):
-    """Images and labels, read once.
-
-    Parameters
-    ----------
-    pairs
-        PIL image and label of each.
-    """
-
-    def __init__(self, pairs: list[tuple[Any, int]]) -> None:
-        self.pairs = pairs
-        self.targets = [label for _, label in pairs]
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        return self.pairs[index]
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 
 def first_images(root: Path, per_class: int) -> tuple[Dataset, Dataset]:
-    """The first training images of each class, and all test images.
+    """The first training images of each class, read once, and all test images.
 
     Parameters
     ----------
     root
-        Holds ``train`` and ``test``, each with a folder of images per class.
+        Holds ``train`` and ``test``, each with a folder of images per class, all of one size.
     per_class
         How many training images of each class.
     """
     train = ImageFolder(str(root / 'train'))
     taken: Counter[int] = Counter()
-    pairs = []
+    chosen = []
     for number, label in enumerate(train.targets):
         taken[label] += 1
         if taken[label] <= per_class:
-            pairs.append(train[number])
-    return InMemory(pairs), ImageFolder(str(root / 'test'))
+            chosen.append(number)
+    images = torch.stack([pil_to_tensor(train[number][0]) for number in chosen])
+    return TensorImages(images, [train.targets[number] for number in chosen]), ImageFolder(str(root / 'test'))

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 import nni
 import pytorch_lightning as pl
@@ -61,25 +61,42 @@ def search_dna(task: SeededTask, seen: ImagesSeen, report: Report, scratch: Path
 
     The progress is the teacher's training accuracy, then minus the loss of the distillation.
     """
+    shutil.rmtree(scratch, ignore_errors=True)  # a trial that was killed left it: going on would make the search look short
+    scratch.mkdir(parents=True)
+    found = teach_and_search(task, report, scratch, {'paths_per_step': paths})
+    # What reads a few images more, such as BatchNorm's statistics, trains nothing.
+    seen.count += task.budget
+    shutil.rmtree(scratch)
+    return found
+
+
+def teach_and_search(task: SeededTask, report: Report, folder: Path, distill: Mapping[str, Any]) -> dict[str, Any]:
+    """DNA's search and its teacher's training; return the choice. DNA's work folder stays, as ``work``.
+
+    Parameters
+    ----------
+    task
+        What every strategy gets.
+    report
+        Takes the progress.
+    folder
+        An empty folder.
+    distill
+        Settings of the distillation, besides its length.
+    """
     settings = task.task
     teacher = SmallResNet(task.num_classes, **settings.teacher)
     recipe = quick(epochs=settings.teacher_epochs, lr=3e-3, label_smoothing=0.0)
     train_classifier(teacher, task.num_classes, recipe, task.train_loader(), report)
-    shutil.rmtree(scratch, ignore_errors=True)  # a trial that was killed left it: going on would make the search look short
-    scratch.mkdir(parents=True)
-    save_weights(teacher, scratch / 'teacher.safetensors')
-    strategy = DNA({'name': SmallResNet, 'args': settings.teacher, 'weights': str(scratch / 'teacher.safetensors')},
-                   max_madds=settings.max_madds, top_k=1, work=scratch / 'work', seed=task.seed,
-                   distill={'epochs': settings.budget - settings.teacher_epochs, 'tasks': 'joint', 'paths_per_step': paths},
+    save_weights(teacher, folder / 'teacher.safetensors')
+    strategy = DNA({'name': SmallResNet, 'args': settings.teacher, 'weights': str(folder / 'teacher.safetensors')},
+                   max_madds=settings.max_madds, top_k=1, work=folder / 'work', seed=task.seed,
+                   distill={'epochs': settings.budget - settings.teacher_epochs, 'tasks': 'joint', **distill},
                    train_dataloaders=task.train_loader(), val_dataloaders=task.held_loader())
     engine = SequentialExecutionEngine()
     engine.register_model_event_callback('intermediate_metric', lambda event: report(-event.metric))
     strategy(SimplifiedModelSpace.from_model(task.space(), FunctionalEvaluator(_leave_untrained)), engine)
-    # What reads a few images more, such as BatchNorm's statistics, trains nothing.
-    seen.count += settings.budget * task.images
-    found = next(iter(strategy.list_models(limit=1))).sample
-    shutil.rmtree(scratch)
-    return found
+    return next(iter(strategy.list_models(limit=1))).sample
 
 
 def _leave_untrained(network: torch.nn.Module) -> None:

@@ -15,9 +15,9 @@ from ..errors import NniDnaError, OutOfMemoryError, WorkFolderError
 from ..files import writing
 from ..imports import add_to_path
 from ..lightning import seed_all
+from ..marks import mark, mark_file, marking
 from ..rating.memory import is_shortage
 from ..settings import CommonSettings
-from ..marks import mark, mark_file, marking
 from .distill import distill
 from .outcome import Outcome, Report
 from .retrain import retrain

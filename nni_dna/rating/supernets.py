@@ -10,8 +10,8 @@ import torch
 from tqdm import tqdm
 
 from ..data.batches import images_of
-from ..spaces.chain import Cell
 from ..marks import mark
+from ..spaces.chain import Cell
 from ..supernet.supernet import BlockSupernet
 from .memory import Pieces
 from .traverse import PathRater

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from running import run_in_process
-
-SCALED = {'space': {'name': 'toys.Scaled'}}
+from running import SCALED, run_in_process
 
 
 @pytest.fixture(scope='session')

@@ -11,7 +11,8 @@ import pytest
 import toys
 import torch
 from nni.nas.nn.pytorch import ModelSpace, MutableLinear
-from running import make_setup, open_campaign, run, run_in_process
+from running import SCALED, make_setup, open_campaign, run, run_in_process
+from work_files import ranking
 from safetensors.torch import load_file
 from torch import nn
 
@@ -67,10 +68,6 @@ def do(campaign, task, touch=False):
 
 def tables(work):
     return {str(file.relative_to(work)): np.load(file)['ratings'] for file in sorted(work.rglob('ratings.npz'))}
-
-
-def ranking(work):
-    return json.loads((work / 'ranking.json').read_text())['ranking']
 
 
 @pytest.fixture(scope='module')
@@ -201,9 +198,6 @@ def rate_by_hand(work, **changes):
             found.append((table.min(), difference / (target.numel() * target.double().numpy().std())))
         x = outputs[best]
     return found
-
-
-SCALED = {'space': {'name': 'toys.Scaled'}}
 
 
 @pytest.mark.parametrize('changes', [

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import toys
 import torch
-from running import do_next, open_campaign, ranking, rating_tables, run, run_in_process
+from running import do_next, open_campaign, rating_tables, run, run_in_process
+from work_files import ranking
 
 import nni_dna
 from nni_dna.campaign.config import ConfigSetup
 from nni_dna.campaign.tasks import Task
 from nni_dna.campaign.work import WorkFolder
 from nni_dna.errors import CampaignError, ResultError
-
-KERNELS = ('k1', 'k3')
 
 
 def test_phases_follow_each_other_and_wait_for_their_tasks(tmp_path):

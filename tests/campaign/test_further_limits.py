@@ -10,7 +10,8 @@ import pytest
 import toys
 import torch
 import yaml
-from running import make_setup, open_campaign, run_in_process
+from running import SCALED, make_setup, open_campaign, run_in_process
+from work_files import ranking_file
 
 from nni_dna.campaign import latency
 from nni_dna.campaign.ranking import check_limits, rank
@@ -18,8 +19,6 @@ from nni_dna.cli import main
 from nni_dna.cost.latency import Latencies
 from nni_dna.errors import InfeasibleError, SettingsError, WorkFolderError
 from nni_dna.settings.sections import SearchSettings
-
-SCALED = {'space': {'name': 'toys.Scaled'}}
 
 
 @pytest.fixture
@@ -35,10 +34,6 @@ def measured(monkeypatch):
                                 for key, part in parts.items()})
     monkeypatch.setattr(latency, 'measure', measure)
     return calls
-
-
-def ranking(work):
-    return json.loads((work / 'ranking.json').read_text())
 
 
 def everything(setup, ratings):
@@ -90,7 +85,7 @@ def test_a_limit_that_nothing_keeps_is_an_error_with_the_cheapest_of_each(tmp_pa
 def test_nothing_is_measured_and_nothing_is_told_where_no_limit_asks(tmp_path, measured):
     work = run_in_process(tmp_path / 'work')
     assert measured == [] and not (work / 'latency.json').exists()
-    found = ranking(work)
+    found = ranking_file(work)
     assert found['limits'] == {'max_params': None, 'max_madds': None} and 'latency' not in found
     assert not {'memory', 'latency_ms'} & set(found['ranking'][0])
 
@@ -103,12 +98,12 @@ def test_latencies_are_measured_once_kept_in_the_work_folder_and_told(tmp_path, 
     stored = json.loads(kept)
     assert (stored['device'], stored['batch_size'], stored['threads'], stored['machine']['name']) == ('cpu', 3, 1, 'made up')
     assert len(stored['parts']) == measured[0]
-    found = ranking(work)
+    found = ranking_file(work)
     assert found['limits'] == {'max_params': None, 'max_madds': None, 'max_memory': 5e5, 'max_latency_ms': 1e3}
     assert found['latency'] == {'device': 'cpu', 'batch_size': 3, 'threads': 1, 'name': 'made up', 'torch': torch.__version__}
     assert all(entry['latency_ms'] > 0 and entry['memory'] > 0 for entry in found['ranking'])
     assert open_campaign(work, search=search, latency={'batch_size': 3}).done
-    assert len(measured) == 1 and (work / 'latency.json').read_bytes() == kept and ranking(work) == found
+    assert len(measured) == 1 and (work / 'latency.json').read_bytes() == kept and ranking_file(work) == found
     assert main(['show', str(work)]) == 0
     printed = capsys.readouterr().out
     assert 'limits: max_memory 500,000, max_latency_ms 1,000' in printed and 'memory (B)  latency (ms)  accuracy' in printed

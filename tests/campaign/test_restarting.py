@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from running import do_next, open_campaign, ranking, run, run_in_process
+from running import do_next, open_campaign, run, run_in_process
+from work_files import ranking
 
 from nni_dna.errors import WorkFolderError
 from nni_dna.phases import run_campaign

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from running import make_setup, open_campaign, run, run_in_process
+from work_files import ranking_file
 
 import nni_dna
 from nni_dna.campaign.progress import read_progress
@@ -46,10 +47,6 @@ def everything(finished):
 
 def files(work):
     return {file: file.read_bytes() for file in work.rglob('*') if file.is_file()}
-
-
-def ranking_file(work):
-    return json.loads((work / 'ranking.json').read_text())
 
 
 def command(capsys, *arguments):

@@ -9,11 +9,11 @@ import toys
 import torch
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableLinear, Repeat
 from torch import nn
-from running import make_setup, open_campaign, ranking, ranking_file, rating_tables, run_in_process
+from running import SCALED, make_setup, open_campaign, rating_tables, run_in_process
+from work_files import ranking, ranking_file
 
 import nni_dna
 
-SCALED = {'space': {'name': 'toys.Scaled'}}
 KERNELS = ('k1', 'k3')
 
 

@@ -92,12 +92,6 @@ class NniExperiment:
         return found
 
 
-def events(work: Path, kind: str) -> list[str]:
-    """The tasks of a kind of event in a journal, in order."""
-    lines = (work / 'journal.jsonl').read_text().splitlines() if (work / 'journal.jsonl').is_file() else []
-    return [event['task'] for event in map(json.loads, lines) if event['event'] == kind]
-
-
 def stop(name: str, port: int) -> None:
     """Stop an experiment, and wait until its manager has left the port."""
     _nnictl('stop', name)

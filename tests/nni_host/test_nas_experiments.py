@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from experiment import events, stop
+from experiment import stop
 from ports import free_port
+from work_files import events, ranking
 
 TESTS = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
@@ -58,10 +59,6 @@ class Script:
 
 def new_id():
     return f'dna{uuid.uuid4().hex[:8]}'
-
-
-def ranking(work):
-    return json.loads((work / 'ranking.json').read_text())['ranking']
 
 
 def tables(work):

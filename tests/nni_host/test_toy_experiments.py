@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import toys
 import torch
-from experiment import NniExperiment, events
+from experiment import NniExperiment
 from running import run_in_process
+from work_files import events
 
 from nni_dna.weights import save_weights
 

@@ -12,9 +12,10 @@ import toys
 import torch
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import ModelStatus, RawFormatModelSpace, SimplifiedModelSpace, model_context
-from strategy_runs import TASKS, events, fail_in, ranking, rated
+from strategy_runs import TASKS, fail_in, rated
 from strategy_toys import Pictures, experiment, run, strategy
 from torch import nn
+from work_files import events, ranking
 
 import nni_dna
 from nni_dna.errors import CampaignError, ResultError, SpaceError

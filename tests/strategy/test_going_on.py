@@ -10,8 +10,9 @@ import toys
 import torch
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import SequentialEngineConfig
-from strategy_runs import TASKS, events, fail_in, ranking, running
+from strategy_runs import TASKS, fail_in, running
 from strategy_toys import evaluator, experiment, run, strategy
+from work_files import events, ranking
 
 from nni_dna.campaign.locks import lock_folder
 from nni_dna.errors import CampaignError, WorkFolderError

@@ -12,9 +12,9 @@ from nni.nas.execution import ExecutionEngine
 from nni.nas.hub.pytorch import NasBench201
 from nni.nas.space import SimplifiedModelSpace
 from nni.nas.space.space import ExecutableModelSpace
-from strategy_runs import events
 from strategy_toys import Pictures, evaluator, experiment, lightning, loader, run, strategy, untraced
 from torch import nn
+from work_files import events
 
 from nni_dna.campaign.locks import lock_folder
 from nni_dna.errors import DataError, InfeasibleError, NniDnaError, SettingsError, SpaceError, TeacherError, WorkFolderError

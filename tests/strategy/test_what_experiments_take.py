@@ -12,8 +12,8 @@ import toys
 import torch
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.evaluator.pytorch import DataLoader, Regression
-from strategy_runs import events, ranking
 from strategy_toys import QUIET, Pictures, evaluator, experiment, lightning, loader, run, strategy, untraced
+from work_files import events, ranking
 
 import nni_dna
 from nni_dna.errors import SpaceError

@@ -13,17 +13,6 @@ from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 import toys
 from made import Made, choice, conv, listed, seq, width
 from plain_paths import DIGITS_SUPERNETS, Case, depth_and_width
-from nni_dna.spaces import build_space
-
-
-@pytest.fixture(scope='module')
-def digits():
-    return Case(lambda: build_space('digits', {}, num_classes=10), 32)
-
-
-@pytest.fixture
-def toy():
-    return Case(toys.Space)
 
 
 def test_entry_and_exit_run_around_the_layers(toy):

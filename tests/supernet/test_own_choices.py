@@ -4,60 +4,24 @@ import nni
 import pytest
 import torch
 from torch import nn
-from nni.nas.nn.pytorch import ModelSpace, MutableConv2d, MutableDropout, MutableModule
-from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+from nni.nas.nn.pytorch import ModelSpace, MutableConv2d, MutableDropout
 
-import toys
 from made import Made, choice
 from plain_paths import Case
+from strategy_toys import ScaleChoice, ScaleSampling
 from nni_dna.errors import SpaceError
 from nni_dna.supernet import DNAMutator
 
 
-@pytest.fixture
-def toy():
-    return Case(toys.Space)
-
-
-class Scale(nn.Module):
-    def __init__(self, factor):
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x):
-        return x * self.factor
-
-
-class ScaleChoice(MutableModule):
-    """A choice of the user's own, which NNI does not know."""
-
-    def __init__(self, label, factors):
-        super().__init__()
-        self.factor = nni.choice(label, factors)
-        self.add_mutable(self.factor)
-
-    def freeze(self, sample):
-        return Scale(self.factor.freeze(sample))
-
-    def forward(self, x):
-        return x * self.factor.default()
-
-
-class ScaleSampling(BaseSuperNetModule):
-    """Its supermodule: scales by the factor that was chosen, times a weight."""
+class WeightedSampling(ScaleSampling):
+    """Scales by the factor that was chosen, times a weight."""
 
     def __init__(self, label):
-        super().__init__()
-        self.label = label
+        super().__init__(label)
         self.weight = nn.Parameter(torch.ones(()))
-        self.chosen = None
-
-    def resample(self, memo):
-        self.chosen = memo[self.label]
-        return {self.label: self.chosen}
 
     def forward(self, x):
-        return x * self.weight * self.chosen
+        return super().forward(x * self.weight)
 
     @classmethod
     def mutate(cls, module, name, memo, mutate_kwargs):
@@ -78,7 +42,7 @@ class ScaledWithItsHook(Scaled):
     """Brings its hook along, as NNI's own spaces do."""
 
     def extra_oneshot_hooks(self, strategy):
-        return [ScaleSampling.mutate]
+        return [WeightedSampling.mutate]
 
 
 def assert_scaled(case, supernet):
@@ -95,7 +59,7 @@ def assert_scaled(case, supernet):
 def test_a_mutation_hook_stands_in_for_a_choice_of_the_users_own():
     case = Case(Scaled)
     assert case.chain.blocks[0].cells[0].radix[-1] == 2
-    assert_scaled(case, case.supernet(0, mutator=DNAMutator(mutation_hooks=[ScaleSampling.mutate])))
+    assert_scaled(case, case.supernet(0, mutator=DNAMutator(mutation_hooks=[WeightedSampling.mutate])))
 
 
 def test_a_mutation_hook_that_the_model_space_brings_is_used():

@@ -12,17 +12,6 @@ import toys
 from made import Made, choice, conv, listed, mobilenet, norm_conv, on_meta, proxyless, seq, short_mobilenet, shuffle
 from plain_paths import DIGITS_SUPERNETS, TOY_SUPERNETS, Case, assert_paths_agree, depth_and_width
 from nni_dna.errors import SpaceError
-from nni_dna.spaces import build_space
-
-
-@pytest.fixture(scope='module')
-def digits():
-    return Case(lambda: build_space('digits', {}, num_classes=10), 32)
-
-
-@pytest.fixture
-def toy():
-    return Case(toys.Space)
 
 
 @pytest.mark.parametrize('block, name', TOY_SUPERNETS)
